@@ -73,14 +73,22 @@ pub struct Output<M: Machine> {
 
 impl<M: Machine> Default for Output<M> {
     fn default() -> Self {
-        Output { records: Vec::new(), replies: Vec::new(), timers: Vec::new(), effects: Vec::new() }
+        Output {
+            records: Vec::new(),
+            replies: Vec::new(),
+            timers: Vec::new(),
+            effects: Vec::new(),
+        }
     }
 }
 
 impl<M: Machine> Output<M> {
     /// Nothing but one answer.
     pub fn reply(ticket: Ticket, reply: M::Reply) -> Output<M> {
-        Output { replies: vec![(ticket, reply)], ..Output::default() }
+        Output {
+            replies: vec![(ticket, reply)],
+            ..Output::default()
+        }
     }
 
     /// Adds a record.

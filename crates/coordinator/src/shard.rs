@@ -116,7 +116,14 @@ impl<M: Machine> Shard<M> {
             assert!(appended.position >= self.written, "a journal's positions only grow");
             for (index, record) in output.records.into_iter().enumerate() {
                 let offset = appended.base.plus(index as i64);
-                M::apply(&mut self.state, &Entry { offset, timestamp: appended.timestamp, record });
+                M::apply(
+                    &mut self.state,
+                    &Entry {
+                        offset,
+                        timestamp: appended.timestamp,
+                        record,
+                    },
+                );
             }
             self.written = appended.position;
         }
@@ -126,7 +133,11 @@ impl<M: Machine> Shard<M> {
                 None => self.timers.disarm(&timer),
             }
         }
-        Ok(Step { replies: output.replies, effects: output.effects, not_before: self.written })
+        Ok(Step {
+            replies: output.replies,
+            effects: output.effects,
+            not_before: self.written,
+        })
     }
 }
 
@@ -166,7 +177,10 @@ mod tests {
         }
 
         fn expire(_: &i64, (): &mut (), _: Millis, (): ()) -> Output<Self> {
-            Output { records: vec![1], ..Output::default() }
+            Output {
+                records: vec![1],
+                ..Output::default()
+            }
         }
 
         fn loaded(_: &i64, (): &mut (), _: Millis) -> Output<Self> {
@@ -179,7 +193,13 @@ mod tests {
     }
 
     fn at(position: u64) -> impl FnOnce(&[i64]) -> Result<Appended, &'static str> {
-        move |_| Ok(Appended { base: Offset(0), timestamp: Millis(0), position: Position(position) })
+        move |_| {
+            Ok(Appended {
+                base: Offset(0),
+                timestamp: Millis(0),
+                position: Position(position),
+            })
+        }
     }
 
     fn refuse(_: &[i64]) -> Result<Appended, &'static str> {
@@ -189,8 +209,12 @@ mod tests {
     #[test]
     fn a_read_waits_for_the_writes_it_saw() {
         let mut shard = Shard::<Counter>::default();
-        shard.submit(Millis(0), Ticket(1), Ask::Add(5), at(7)).expect("appended");
-        let step = shard.submit(Millis(0), Ticket(2), Ask::Read, refuse).expect("a read appends nothing");
+        shard
+            .submit(Millis(0), Ticket(1), Ask::Add(5), at(7))
+            .expect("appended");
+        let step = shard
+            .submit(Millis(0), Ticket(2), Ask::Read, refuse)
+            .expect("a read appends nothing");
         assert_eq!(step.replies, vec![(Ticket(2), 5)]);
         assert_eq!(step.not_before, Position(7));
     }
@@ -198,14 +222,19 @@ mod tests {
     #[test]
     fn a_failed_append_changes_no_state() {
         let mut shard = Shard::<Counter>::default();
-        assert_eq!(shard.submit(Millis(0), Ticket(1), Ask::Add(5), refuse).err(), Some("full"));
+        assert_eq!(
+            shard.submit(Millis(0), Ticket(1), Ask::Add(5), refuse).err(),
+            Some("full")
+        );
         assert_eq!(*shard.state(), 0);
     }
 
     #[test]
     fn a_deadline_is_handled_once() {
         let mut shard = Shard::<Counter>::default();
-        shard.submit(Millis(0), Ticket(1), Ask::Add(5), at(1)).expect("appended");
+        shard
+            .submit(Millis(0), Ticket(1), Ask::Add(5), at(1))
+            .expect("appended");
         assert!(shard.expire(Millis(9), at(2)).is_none());
         shard.expire(Millis(10), at(2)).expect("due").expect("appended");
         assert!(shard.expire(Millis(10), at(3)).is_none());

@@ -13,7 +13,10 @@ pub struct Timers<K> {
 
 impl<K> Default for Timers<K> {
     fn default() -> Self {
-        Timers { at: BTreeMap::new(), queue: BTreeSet::new() }
+        Timers {
+            at: BTreeMap::new(),
+            queue: BTreeSet::new(),
+        }
     }
 }
 

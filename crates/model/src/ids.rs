@@ -44,7 +44,11 @@ impl TopicId {
         for (position, byte) in text.bytes().enumerate() {
             let sextet = BASE64.iter().position(|letter| *letter == byte)? as u128;
             // 22 sextets are 132 bits: the last one carries only its upper two.
-            bits = if position < 21 { bits << 6 | sextet } else { bits << 2 | sextet >> 4 };
+            bits = if position < 21 {
+                bits << 6 | sextet
+            } else {
+                bits << 2 | sextet >> 4
+            };
         }
         Some(TopicId(Uuid::from_u128(bits)))
     }
@@ -75,7 +79,10 @@ pub struct PartitionId {
 
 impl PartitionId {
     /// The only partition of the cluster's metadata topic.
-    pub const METADATA: PartitionId = PartitionId { topic: TopicId::METADATA, index: PartitionIndex(0) };
+    pub const METADATA: PartitionId = PartitionId {
+        topic: TopicId::METADATA,
+        index: PartitionIndex(0),
+    };
 }
 
 #[cfg(test)]

@@ -89,7 +89,10 @@ impl TopicName {
             "" => Err(TopicNameFault::Empty),
             "." | ".." => Err(TopicNameFault::Dots),
             _ if text.len() > TopicName::LENGTH_MAX => Err(TopicNameFault::TooLong),
-            _ if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) => {
+            _ if !text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) =>
+            {
                 Err(TopicNameFault::IllegalCharacter)
             }
             _ => Ok(()),
@@ -109,7 +112,10 @@ pub struct TopicPartition {
 impl TopicPartition {
     /// The partition `index` of `topic`.
     pub fn new(topic: impl Into<TopicName>, index: i32) -> TopicPartition {
-        TopicPartition { topic: topic.into(), index: PartitionIndex(index) }
+        TopicPartition {
+            topic: topic.into(),
+            index: PartitionIndex(index),
+        }
     }
 }
 
