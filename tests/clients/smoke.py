@@ -5,7 +5,8 @@
     smoke.py 127.0.0.1:9092 tests/clients/java/run.sh
 
 Prints one line for each check: ok, SKIP (the driver's client lacks a verb) or FAIL, and exits with 1 if one failed.
-SMOKE_TRACE=1 prints every command and event to stderr, SMOKE_TIMEOUT is the patience with each step in seconds (30).
+SMOKE_TRACE=1 prints every command and event to stderr, SMOKE_TIMEOUT is the patience with each step in seconds (30),
+SMOKE_MEMBER is a JSON object of fields for every group member, such as {"assignor": "cooperative-sticky"}.
 The topics and groups made are removed at the end, and carry the time in their names.
 """
 
@@ -18,6 +19,7 @@ import time
 
 TIMEOUT = float(os.environ.get("SMOKE_TIMEOUT", "30"))
 TRACE = bool(os.environ.get("SMOKE_TRACE"))
+MEMBER = json.loads(os.environ.get("SMOKE_MEMBER", "{}"))
 
 
 class Unsupported(Exception):
@@ -180,7 +182,8 @@ class Smoke:
         return {partition: offset for _, partition, offset in done["offsets"]}
 
     def join(self, id, **fields):
-        self.driver.call("consumer", id, bootstrap=self.bootstrap, group=self.group, topics=[self.topic], **fields)
+        self.driver.call("consumer", id, bootstrap=self.bootstrap, group=self.group, topics=[self.topic],
+                         **{**MEMBER, **fields})
 
     def shared(self, ids, each):
         """Waits until the members own `each` partitions apiece and all six together."""
@@ -241,7 +244,9 @@ class Smoke:
         eventually("state", lambda: same(
             self.driver.admin("describe_group", group=self.group)["state"], "Stable"))
         group = self.driver.admin("describe_group", group=self.group)
-        expect(group["protocol"] == "range", f"protocol {group['protocol']}")
+        if MEMBER.get("group_protocol", "classic") == "classic" and MEMBER.get("assignor") != "default":
+            wanted = MEMBER.get("assignor", "range")
+            expect(group["protocol"] == wanted, f"protocol {group['protocol']} instead of {wanted}")
         expect(len(group["members"]) == 3, f"{len(group['members'])} members")
         for member in group["members"]:
             expect(member["member"], "a member without an id")
