@@ -71,12 +71,12 @@ class Driver:
             self.changed.notify_all()
 
     def wait(self, what, found, timeout=None):
-        """Waits until `found()` is neither None nor False, and returns it."""
+        """Waits until `found()` finds something, and returns it."""
         deadline = time.monotonic() + (TIMEOUT if timeout is None else timeout)
         with self.changed:
             while True:
                 result = found()
-                if result is not None and result is not False:
+                if result:
                     return result
                 left = deadline - time.monotonic()
                 expect(left > 0, f"waited in vain for {what}")
@@ -210,7 +210,7 @@ class Smoke:
     # ---- topics and producing
 
     def check_ready(self):
-        self.driver.wait("ready", lambda: bool(self.driver.events))
+        self.driver.wait("ready", lambda: self.driver.events)
         first = self.driver.events[0]
         expect(first["event"] == "ready" and first.get("client") and first.get("version"), f"first event is {first}")
         return f"{first['client']} {first['version']}"
@@ -293,7 +293,7 @@ class Smoke:
 
     def check_close_moves_partitions(self):
         self.driver.call("close", "m3")
-        self.driver.wait("ended", lambda: bool(self.driver.of("m3", "ended")))
+        self.driver.wait("ended", lambda: self.driver.of("m3", "ended"))
         self.shared(["m1", "m2"], 3)
 
     def check_60_more_seen_once(self):
@@ -333,7 +333,7 @@ class Smoke:
     def check_seek_latest(self):
         self.driver.call("seek", "m1", to="earliest")
         since = len(self.driver.events)
-        self.driver.wait("records again", lambda: bool(self.driver.of("m1", "records", since)))
+        self.driver.wait("records again", lambda: self.driver.of("m1", "records", since))
         self.driver.call("seek", "m1", to="latest")
         wanted = {(t, p, 111) for t, p in self.driver.owned("m1")}
         eventually("position", lambda: same(
