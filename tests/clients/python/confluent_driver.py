@@ -38,6 +38,9 @@ REQUEST_SECONDS = 30
 SEEK_SECONDS_MAX = 5
 DELIVERY_TIMEOUT_MS = 120_000
 FLUSH_SECONDS_AFTER_STOP = 10
+BROKER_CODE_MAX = 150
+
+OFFSETS = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END, "committed": OFFSET_STORED}
 
 # The group states as Kafka writes them; the library has its own words for two of them.
 GROUP_STATES = {
@@ -95,12 +98,14 @@ class Confluent(driver.Client):
         error = kafka_error(exception)
         if error is None:
             return "CLIENT", repr(exception)
+        if error.code() == KafkaError._FATAL:
+            return fatal_cause(error.str()), error.str()
         # Codes below -1 are librdkafka's own; -1 is Kafka's unknown server error.
         return error.name() if error.code() >= -1 else "CLIENT", error.str()
 
     def gives_up(self, exception):
         error = kafka_error(exception)
-        return error is not None and error.fatal()
+        return error is not None and is_fatal(error)
 
 
 class ConfluentSession(driver.Session):
@@ -115,6 +120,8 @@ class ConfluentSession(driver.Session):
         self._gathered = []
         self._fatal = None
         self._has_group = bool(command.get("group"))
+        self._reset = OFFSETS[option(command, "reset", "earliest")]
+        self._starts = {}
         self._incremental = (
             option(command, "assignor", "range") == "cooperative-sticky"
             or option(command, "group_protocol", "classic") == "consumer"
@@ -134,7 +141,7 @@ class ConfluentSession(driver.Session):
             if message is None:
                 break
             if message.error() is not None:
-                if message.error().fatal():
+                if is_fatal(message.error()):
                     self._fatal = message.error()
                 else:
                     self._listener.error(KafkaException(message.error()), "poll")
@@ -153,17 +160,24 @@ class ConfluentSession(driver.Session):
                 raise KafkaException(partition.error)
 
     def positions(self):
-        return offsets_of(self._consumer.position(self._consumer.assignment()))
+        found = offsets_of(self._consumer.position(self._consumer.assignment()))
+        return [
+            (topic, partition, offset if offset >= 0 else self._start(topic, partition))
+            for topic, partition, offset in found
+        ]
 
     def assignment(self):
         return pairs(self._consumer.assignment())
 
     def seek(self, topic, partition, to):
-        target = TopicPartition(topic, partition, {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}.get(to, to))
+        start = OFFSETS.get(to, to)
+        target = TopicPartition(topic, partition, start)
         deadline = time.monotonic() + SEEK_SECONDS_MAX
         while True:
             try:
-                return self._consumer.seek(target)
+                self._consumer.seek(target)
+                self._starts[(topic, partition)] = start
+                return
             except KafkaException as exception:
                 # A partition just assigned cannot be moved until its fetcher runs.
                 if kafka_error(exception).code() != KafkaError._STATE or time.monotonic() > deadline:
@@ -175,9 +189,28 @@ class ConfluentSession(driver.Session):
 
     def _assign(self, command):
         start = option(command, "from", "earliest")
-        start = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END, "committed": OFFSET_STORED}.get(start, start)
+        start = OFFSETS.get(start, start)
+        self._starts = {(topic, partition): start for topic, partition in command["partitions"]}
         self._consumer.assign([TopicPartition(topic, partition, start) for topic, partition in command["partitions"]])
         self._listener.assigned(command["partitions"])
+
+    def _start(self, topic, partition):
+        """Where a partition's first record will be looked for: librdkafka tells no position before that record."""
+        target = TopicPartition(topic, partition)
+        start = self._starts.get((topic, partition), OFFSET_STORED)
+        if start == OFFSET_STORED:
+            committed = self._committed(target)
+            start = committed if committed >= 0 else self._reset
+        if start >= 0:
+            return start
+        low, high = self._consumer.get_watermark_offsets(target, timeout=REQUEST_SECONDS)
+        return high if start == OFFSET_END else low
+
+    def _committed(self, target):
+        if not self._has_group:
+            return -1
+        ((_, _, offset),) = offsets_of(self._consumer.committed([target], timeout=REQUEST_SECONDS))
+        return offset
 
     def _take(self):
         batches, self._gathered = grouped(self._gathered), []
@@ -201,13 +234,15 @@ class ConfluentSession(driver.Session):
         self._unassign(consumer, partitions)
 
     def _unassign(self, consumer, partitions):
+        for partition in pairs(partitions):
+            self._starts.pop(partition, None)
         if self._incremental:
             consumer.incremental_unassign(partitions)
         else:
             consumer.unassign()
 
     def _on_error(self, error):
-        if error.fatal():
+        if is_fatal(error):
             self._fatal = error
         else:
             self._listener.error(KafkaException(error), "poll")
@@ -347,6 +382,20 @@ def kafka_error(exception):
     """The library's error object inside an exception, if there is one."""
     error = exception.args[0] if isinstance(exception, KafkaException) and exception.args else exception
     return error if isinstance(error, KafkaError) else None
+
+
+def is_fatal(error):
+    """Whether the client can do nothing any more."""
+    return error.fatal() or error.code() == KafkaError._FATAL
+
+
+def fatal_cause(message):
+    """The broker's error behind a fatal one, of which the binding hands on only the text."""
+    for code in range(BROKER_CODE_MAX + 1):
+        error = KafkaError(code)
+        if message.startswith(f"Fatal error: {error.str()}:"):
+            return error.name()
+    return "CLIENT"
 
 
 def wait(futures):

@@ -289,6 +289,8 @@ def consumer_config(command):
         "reconnect_backoff_max_ms": 1000,
         "fetch_max_bytes": 1_048_576,
         "max_partition_fetch_bytes": 262_144,
+        # As in librdkafka: a member that refreshes its metadata must not bring a deleted topic back.
+        "allow_auto_create_topics": False,
         "metrics_enabled": False,
     }
     if command.get("client_id"):
