@@ -36,6 +36,7 @@ from driver import Failure, grouped, option, texts
 BATCH_RECORDS_MAX = 500
 REQUEST_SECONDS = 30
 SEEK_SECONDS_MAX = 5
+ERROR_INTERVAL_SECONDS = 1
 DELIVERY_TIMEOUT_MS = 120_000
 FLUSH_SECONDS_AFTER_STOP = 10
 BROKER_CODE_MAX = 150
@@ -122,6 +123,7 @@ class ConfluentSession(driver.Session):
         self._has_group = bool(command.get("group"))
         self._reset = OFFSETS[option(command, "reset", "earliest")]
         self._starts = {}
+        self._error_times = {}
         self._incremental = (
             option(command, "assignor", "range") == "cooperative-sticky"
             or option(command, "group_protocol", "classic") == "consumer"
@@ -244,7 +246,11 @@ class ConfluentSession(driver.Session):
     def _on_error(self, error):
         if is_fatal(error):
             self._fatal = error
-        else:
+            return
+        # Without a broker librdkafka says so at every attempt to connect, some twenty times a second.
+        now = time.monotonic()
+        if now - self._error_times.get(error.code(), float("-inf")) >= ERROR_INTERVAL_SECONDS:
+            self._error_times[error.code()] = now
             self._listener.error(KafkaException(error), "poll")
 
 

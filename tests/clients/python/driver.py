@@ -158,6 +158,7 @@ class MemberActor:
         self._session = None
         self._paused = False
         self._failures = 0
+        self._gave_up = False
         self._commit_each = option(command, "commit_each", command["cmd"] == "consumer")
         if option(command, "auto_commit", False):
             self._commit_each = False
@@ -203,6 +204,7 @@ class MemberActor:
 
     def error(self, exception, during):
         """Reports an error the loop survives, or the last one before it ends."""
+        self._gave_up = self._gave_up or self._client.gives_up(exception)
         name, message = self._client.explain(exception)
         self._emit("error", error=name, message=message, during=during)
 
@@ -227,7 +229,7 @@ class MemberActor:
 
     def _loop(self):
         """Polls until told to close, or until the client gives up; returns the close command, if any."""
-        while True:
+        while not self._gave_up:
             while self._paused or not self._commands.empty():
                 command = self._commands.get()
                 if command is None or command["cmd"] == "close":
@@ -238,12 +240,11 @@ class MemberActor:
                 self._failures = 0
             except Exception as exception:
                 self.error(exception, "poll")
-                if self._client.gives_up(exception):
-                    return None
                 self._failures += 1
                 time.sleep(min(POLL_SECONDS * self._failures, BACKOFF_SECONDS_MAX))
                 continue
             self.records(batches)
+        return None
 
     def _answer(self, command):
         try:

@@ -4,7 +4,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-venv=$(cd "$here/../.." && pwd)/.cache/python
+tests=$(cd "$here/../.." && pwd)
+venv=$tests/.cache/python
 stamp=$venv/installed
 
 missing() {
@@ -16,9 +17,18 @@ command -v python3 >/dev/null || missing "python3 is not installed"
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || missing "python3 is older than 3.11"
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing "python3 has no venv module (Debian: python3-venv)"
 
+mkdir -p "$tests/.cache"
 wanted=$(python3 --version; cat "$here/requirements.txt")
-if [ -x "$venv/bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
-  exit 0
+installed() {
+  [ -x "$venv/bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]
+}
+installed && exit 0
+
+# Of several drivers started at once, one installs; a system without flock must install beforehand.
+if command -v flock >/dev/null; then
+  exec 9>"$venv.lock"
+  flock 9
+  installed && exit 0
 fi
 
 rm -rf "$venv"
