@@ -6,14 +6,16 @@
 
 pub mod api_versions;
 mod frame;
+pub mod guard;
 mod header;
 mod request;
 mod response;
+mod shape;
 mod table;
 mod varint;
 
 pub use frame::{Foreign, FrameFault, REQUEST_BYTES_MIN, RESPONSE_BYTES_MIN, split};
 pub use header::{HeaderFault, RequestHeader, ResponseHeader};
-pub use request::{DecodeFault, decode};
+pub use request::{DecodeFault, decode, decode_response};
 pub use response::{EncodeFault, Frame, encode};
 pub use table::{Api, Row, TABLE, Versions};
