@@ -17,6 +17,16 @@ impl TopicId {
     /// The cluster's own metadata topic, which has the same id in every cluster (Kafka's `METADATA_TOPIC_ID`).
     pub const METADATA: TopicId = TopicId(Uuid::from_u128(1));
 
+    /// The id of these 16 bytes, as they stand in messages and records.
+    pub const fn from_bytes(bytes: [u8; 16]) -> TopicId {
+        TopicId(Uuid::from_bytes(bytes))
+    }
+
+    /// The 16 bytes, as they stand in messages and records.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     /// Whether this is [`TopicId::ZERO`].
     pub fn is_zero(self) -> bool {
         self == TopicId::ZERO
