@@ -1,0 +1,42 @@
+//! DescribeLogDirs (key 35), versions 1 to 4: the data directory and how much each partition takes of it.
+
+use std::collections::{HashMap, HashSet};
+
+use kafka_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
+use kafka_protocol::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+
+use crate::handlers::{Cx, name_of, text};
+use crate::reply::Handled;
+
+pub(crate) fn handle(cx: &Cx<'_>, request: DescribeLogDirsRequest) -> Handled<DescribeLogDirsResponse> {
+    let wanted: Option<HashMap<String, HashSet<i32>>> = request.topics.map(|topics| {
+        let topics = topics.into_iter();
+        topics.map(|topic| (topic.topic.to_string(), topic.partitions.into_iter().collect())).collect()
+    });
+    let is_wanted = |topic: &str, index: i32| match &wanted {
+        None => true,
+        Some(wanted) => wanted.get(topic).is_some_and(|indexes| indexes.contains(&index)),
+    };
+    let mut topics = Vec::new();
+    for topic in cx.broker.topics.all() {
+        let indexes = (0..topic.partition_count() as i32).filter(|index| is_wanted(topic.name.as_str(), *index));
+        let partitions: Vec<_> = indexes
+            .filter_map(|index| topic.partition(index).ok().map(|partition| (index, partition)))
+            .map(|(index, partition)| {
+                DescribeLogDirsPartition::default().with_partition_index(index).with_partition_size(partition.size() as i64)
+            })
+            .collect();
+        if !partitions.is_empty() {
+            topics.push(DescribeLogDirsTopic::default().with_name(name_of(&topic.name)).with_partitions(partitions));
+        }
+    }
+    let (total, usable) = cx.broker.store.volume();
+    let directory = DescribeLogDirsResult::default()
+        .with_log_dir(text(cx.broker.config.log_dir.to_string_lossy().into_owned()))
+        .with_topics(topics)
+        .with_total_bytes(total as i64)
+        .with_usable_bytes(usable as i64);
+    Handled::Now(DescribeLogDirsResponse::default().with_results(vec![directory]))
+}
