@@ -88,8 +88,11 @@ func (r *Report) Each(ctx context.Context, send func(Record)) {
 	}
 }
 
-// Acked says where a record went.
+// Acked says where a record went. Without acknowledgements nobody knows the offset, whatever the client makes up.
 func (r *Report) Acked(i int64, partition int32, offset int64) {
+	if r.Acks == 0 {
+		offset = -1
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.acked = append(r.acked, [3]int64{i, int64(partition), offset})

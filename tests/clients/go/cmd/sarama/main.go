@@ -60,6 +60,8 @@ func (b *base) open(out *driver.Out, c *driver.Command, cfg *sarama.Config) (err
 	b.out, b.group, b.closing = out, c.Group, make(chan struct{})
 	cfg.Metadata.RefreshFrequency = b.s.MetadataMaxAge
 	cfg.Consumer.Return.Errors = true
+	// Commits and heartbeats share the connection with fetches if the coordinator leads a partition too, and wait behind them.
+	cfg.Consumer.MaxWaitTime = 100 * time.Millisecond
 	switch b.s.Reset {
 	case "earliest":
 		cfg.Consumer.Offsets.Initial = sarama.OffsetOldest
