@@ -41,8 +41,9 @@ type member struct {
 	inGroup bool
 
 	mu      sync.Mutex
-	wake    context.CancelFunc // ends the poll under way
-	tasks   []func()           // to be run between polls
+	wake    context.CancelFunc  // ends the poll under way
+	tasks   []func()            // to be run between polls
+	seeks   map[driver.TP]int64 // to be done when partitions are assigned again
 	paused  bool
 	closing bool
 	signal  *sync.Cond
@@ -111,6 +112,7 @@ func (franz) Consumer(out *driver.Out, c *driver.Command) (driver.Member, error)
 		kgo.OnPartitionsAssigned(m.assigned),
 		kgo.OnPartitionsRevoked(m.revoked),
 		kgo.OnPartitionsLost(m.lost),
+		kgo.AdjustFetchOffsetsFn(m.adjust),
 		kgo.WithHooks(m),
 	)
 	switch m.s.Assignor {
@@ -455,8 +457,47 @@ func (m *member) seek(c *driver.Command) error {
 		to[tp.Topic][tp.Partition] = epoch(at, -1)
 		m.owned.Set(tp, at)
 	}
+	if !m.inGroup {
+		m.cl.SetOffsets(to)
+		return nil
+	}
+	// The client moves only partitions of which it has an offset, committed or polled. It is made to look up the others
+	// again, which it does when they are assigned.
+	again := map[driver.TP]int64{}
+	known := m.cl.CommittedOffsets()
+	for t, ps := range to {
+		for p, o := range ps {
+			if _, ok := known[t][p]; !ok {
+				again[driver.TP{Topic: t, Partition: p}] = o.Offset
+			}
+		}
+	}
+	if len(again) > 0 {
+		if m.s.Assignor == "default" || m.s.Assignor == "cooperative-sticky" {
+			return driver.Unsupported("franz-go cannot seek in partitions without an offset, and a cooperative member keeps them")
+		}
+		m.mu.Lock()
+		m.seeks = again
+		m.mu.Unlock()
+		m.cl.ForceRebalance()
+	}
 	m.cl.SetOffsets(to)
 	return nil
+}
+
+func (m *member) adjust(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for t, ps := range offsets {
+		for p := range ps {
+			if at, ok := m.seeks[driver.TP{Topic: t, Partition: p}]; ok {
+				ps[p] = kgo.NewOffset().At(at)
+				m.owned.Set(driver.TP{Topic: t, Partition: p}, at)
+			}
+		}
+	}
+	m.seeks = nil
+	return offsets, nil
 }
 
 func (m *member) Pause()  { m.interrupt(func() { m.paused = true }) }
