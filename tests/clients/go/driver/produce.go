@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"fmt"
+	"os"
 	"sort"
 	"strings"
 	"sync"
@@ -105,6 +106,7 @@ func (r *Report) Failed(err error) {
 	r.failed++
 	if r.first == "" {
 		r.first = NameOf(err)
+		fmt.Fprintf(os.Stderr, "%s: first record failed: %v\n", r.c.ID, err)
 	}
 }
 

@@ -16,7 +16,9 @@ func (client) Produce(ctx context.Context, c *driver.Command, r *driver.Report) 
 	p := &cfg.Producer
 	p.RequiredAcks = sarama.RequiredAcks(r.Acks)
 	p.Return.Successes, p.Return.Errors = true, true
-	p.Retry.Max = 600 // a minute, as long as it takes to start a broker again
+	// A minute, as long as it takes to start a broker again. Records fail also when the search for a leader does.
+	p.Retry.Max = 600
+	cfg.Metadata.Retry.Max = 240
 	if r.Idempotent {
 		p.Idempotent = true
 		cfg.Net.MaxOpenRequests = 1
@@ -31,15 +33,17 @@ func (client) Produce(ctx context.Context, c *driver.Command, r *driver.Report) 
 	if err != nil {
 		return err
 	}
-	var all sync.WaitGroup
+	var all, flying sync.WaitGroup
 	all.Go(func() {
 		for m := range producer.Successes() {
 			r.Acked(m.Metadata.(int64), m.Partition, m.Offset)
+			flying.Done()
 		}
 	})
 	all.Go(func() {
 		for e := range producer.Errors() {
 			r.Failed(e.Err)
+			flying.Done()
 		}
 	})
 	r.Each(ctx, func(rec driver.Record) {
@@ -47,8 +51,11 @@ func (client) Produce(ctx context.Context, c *driver.Command, r *driver.Report) 
 		if rec.Key != nil {
 			m.Key = sarama.ByteEncoder(rec.Key)
 		}
+		flying.Add(1)
 		producer.Input() <- m
 	})
+	// A producer that is closing fails what it would try again otherwise.
+	flying.Wait()
 	producer.AsyncClose()
 	all.Wait()
 	return nil
