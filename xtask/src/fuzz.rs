@@ -49,7 +49,16 @@ pub fn one(target: &str, seconds: Option<&str>) -> Outcome {
     fs::create_dir_all(root().join(&kept)).map_err(|error| format!("{kept}: {error}"))?;
     let found = found.display().to_string();
     let limit = seconds.map(|seconds| format!("-max_total_time={seconds}"));
-    let mut arguments = vec!["+nightly", "fuzz", "run", target, &found, &kept, "--", "-rss_limit_mb=2048"];
+    let mut arguments = vec![
+        "+nightly",
+        "fuzz",
+        "run",
+        target,
+        &found,
+        &kept,
+        "--",
+        "-rss_limit_mb=2048",
+    ];
     arguments.extend(limit.as_deref());
     step::run(&format!("fuzz {target}"), "cargo", &arguments)
 }

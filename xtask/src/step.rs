@@ -9,7 +9,10 @@ pub type Outcome = Result<(), String>;
 
 /// The workspace's root, wherever the command was called from.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace")
+        .to_path_buf()
 }
 
 /// Runs a command in the workspace's root with its output shown.
@@ -23,10 +26,18 @@ pub fn run(name: &str, program: &str, arguments: &[&str]) -> Outcome {
 /// Runs a command in the workspace's root and shows its output only if it fails: for steps that run side by side.
 pub fn run_quietly(name: &str, program: &str, arguments: &[&str]) -> Outcome {
     let started = Instant::now();
-    let output = Command::new(program).args(arguments).current_dir(root()).stdin(Stdio::null()).output();
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .output();
     let success = output.map(|output| {
         if !output.status.success() {
-            eprintln!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            eprintln!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         output.status.success()
     });

@@ -35,10 +35,32 @@ pub fn run(extent: Extent) -> Outcome {
     step::run("format", "cargo", &["fmt", "--all", "--check"])?;
     // Registries are waited for while the compiler works.
     let installing = thread::spawn(install);
-    step::run("lint", "cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
-    step::run("unit and property tests", "cargo", &["test", "--workspace", "--locked", "--quiet"])?;
-    step::run("build", "cargo", &["build", "--release", "--workspace", "--bins", "--locked"])?;
-    installing.join().map_err(|_| "the installation ended in a panic".to_string())??;
+    step::run(
+        "lint",
+        "cargo",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )?;
+    step::run(
+        "unit and property tests",
+        "cargo",
+        &["test", "--workspace", "--locked", "--quiet"],
+    )?;
+    step::run(
+        "build",
+        "cargo",
+        &["build", "--release", "--workspace", "--bins", "--locked"],
+    )?;
+    installing
+        .join()
+        .map_err(|_| "the installation ended in a panic".to_string())??;
     black_box(extent)?;
     eprintln!("all tests passed in {:.0} s", started.elapsed().as_secs_f32());
     Ok(())
@@ -46,7 +68,11 @@ pub fn run(extent: Extent) -> Outcome {
 
 fn install() -> Outcome {
     for (name, script) in INSTALLERS {
-        let arguments: &[&str] = if script.ends_with("kafka.sh") { &["install"] } else { &[] };
+        let arguments: &[&str] = if script.ends_with("kafka.sh") {
+            &["install"]
+        } else {
+            &[]
+        };
         step::run_quietly(name, script, arguments)?;
     }
     Ok(())
@@ -57,11 +83,25 @@ fn black_box(extent: Extent) -> Outcome {
     let binary = "target/release/ottla";
     let scenes = "target/release/ottla-scenes";
     if extent == Extent::Quick {
-        return step::run("scenes", scenes, &["run", "--broker", "ottla", "--binary", binary, "--quick", "--scene", "share"]);
+        return step::run(
+            "scenes",
+            scenes,
+            &[
+                "run", "--broker", "ottla", "--binary", binary, "--quick", "--scene", "share",
+            ],
+        );
     }
     step::run("scenes", scenes, &["run", "--broker", "ottla", "--binary", binary])?;
-    step::run("crashes and flushes", "target/release/ottla-crash", &["all", "--binary", binary])?;
-    step::run("comparison with Kafka", "target/release/ottla-compare", &["both", "--binary", binary, "--subset"])?;
+    step::run(
+        "crashes and flushes",
+        "target/release/ottla-crash",
+        &["all", "--binary", binary],
+    )?;
+    step::run(
+        "comparison with Kafka",
+        "target/release/ottla-compare",
+        &["both", "--binary", binary, "--subset"],
+    )?;
     fuzz::prepare()?;
     for target in fuzz::targets()? {
         fuzz::one(&target, Some(FUZZ_SECONDS))?;
@@ -71,6 +111,10 @@ fn black_box(extent: Extent) -> Outcome {
 
 /// The speed table.
 pub fn bench(arguments: &[&str]) -> Outcome {
-    step::run("build", "cargo", &["build", "--release", "--workspace", "--bins", "--locked"])?;
+    step::run(
+        "build",
+        "cargo",
+        &["build", "--release", "--workspace", "--bins", "--locked"],
+    )?;
     step::run("bench", "target/release/ottla-bench", arguments)
 }

@@ -10,7 +10,12 @@ use crate::step::{Outcome, root};
 const LINES_MAX: usize = 800;
 
 /// Words that mark unfinished work. Split here so that this file does not find itself.
-const LEFTOVERS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("#[ig", "nore")];
+const LEFTOVERS: &[&str] = &[
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("XX", "X"),
+    concat!("#[ig", "nore"),
+];
 
 /// Checks every Rust source of the workspace and reports all that is wrong at once.
 pub fn run() -> Outcome {
@@ -23,15 +28,26 @@ pub fn run() -> Outcome {
         let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
         check(file, &text, &mut wrong);
     }
-    if wrong.is_empty() { Ok(()) } else { Err(format!("tidy:\n{}", wrong.join("\n"))) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("tidy:\n{}", wrong.join("\n")))
+    }
 }
 
 fn check(file: &Path, text: &str, wrong: &mut Vec<String>) {
     let file = file.strip_prefix(root()).unwrap_or(file).display();
     if !text.starts_with("//!") && !text.starts_with("#![") {
-        wrong.push(format!("  {file}: does not open with `//!`: what it owns, what it must never do"));
+        wrong.push(format!(
+            "  {file}: does not open with `//!`: what it owns, what it must never do"
+        ));
     }
-    let lines = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines().count();
+    let lines = text
+        .split("#[cfg(test)]\nmod tests {")
+        .next()
+        .unwrap_or_default()
+        .lines()
+        .count();
     if lines > LINES_MAX {
         wrong.push(format!("  {file}: {lines} lines are above {LINES_MAX}"));
     }

@@ -6,9 +6,21 @@ use crate::step::Outcome;
 
 /// Program, the argument that makes it say its version, and what it is for.
 const NEEDED: &[(&str, &str, &str)] = &[
-    ("java", "-version", "the Java client and the real Kafka (a JDK, 17 or newer)"),
-    ("mvn", "--version", "installing the Java client and the real Kafka (Maven 3)"),
-    ("python3", "--version", "confluent-kafka and kafka-python (Python 3.11 or newer, with venv)"),
+    (
+        "java",
+        "-version",
+        "the Java client and the real Kafka (a JDK, 17 or newer)",
+    ),
+    (
+        "mvn",
+        "--version",
+        "installing the Java client and the real Kafka (Maven 3)",
+    ),
+    (
+        "python3",
+        "--version",
+        "confluent-kafka and kafka-python (Python 3.11 or newer, with venv)",
+    ),
     ("go", "version", "franz-go and Sarama (Go 1.26 or newer)"),
     ("node", "--version", "kafkajs (Node 20 or newer)"),
     ("npm", "--version", "installing kafkajs"),
@@ -22,11 +34,19 @@ pub fn check() -> Outcome {
         .filter(|(program, argument, _)| !answers(program, argument))
         .map(|(program, _, purpose)| format!("  {program}: {purpose}"))
         .collect();
-    if missing.is_empty() { Ok(()) } else { Err(format!("these toolchains are missing:\n{}", missing.join("\n"))) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("these toolchains are missing:\n{}", missing.join("\n")))
+    }
 }
 
 /// Whether a program starts and says its version.
 pub fn answers(program: &str, argument: &str) -> bool {
-    let status = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let status = Command::new(program)
+        .arg(argument)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     status.is_ok_and(|status| status.success())
 }

@@ -34,7 +34,7 @@ pub use epochs::{EpochEnd, EpochStart, Epochs, EpochsFault};
 pub use memory::{MemoryJournal, MemorySegments};
 pub use partition::{
     AbortedTransaction, AppendFault, Appended, Isolation, Lookup, OffsetSpec, Offsets, Opening, Partition, Read,
-    ReadFault, ReadLimit, Reading, TimestampedOffset, TrimFault,
+    ReadFault, ReadLimit, Reading, ReplayedRecord, TimestampedOffset, TrimFault,
 };
 pub use ports::{
     EntryBody, Journal, JournalEntry, JournalFault, Lsn, Patience, SegmentInfo, SegmentRead, Segments, StorageFault,

@@ -25,12 +25,14 @@ use crate::{EntryBody, Journal, JournalEntry, JournalFault, Lsn, Segments, Store
 mod lookup;
 mod open;
 mod read;
+mod replay;
 mod retain;
 mod settle;
 
 pub use lookup::{Lookup, OffsetSpec, TimestampedOffset};
 pub use open::Opening;
 pub use read::{AbortedTransaction, Isolation, Read, ReadFault, ReadLimit, Reading};
+pub use replay::ReplayedRecord;
 pub use retain::TrimFault;
 
 /// One partition's log over its media.

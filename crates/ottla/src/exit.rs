@@ -24,12 +24,18 @@ pub(crate) struct Failure {
 impl Failure {
     /// It was tried and failed.
     pub(crate) fn failed(message: impl fmt::Display) -> Failure {
-        Failure { exit: Exit::Failed, message: message.to_string() }
+        Failure {
+            exit: Exit::Failed,
+            message: message.to_string(),
+        }
     }
 
     /// It makes no sense as asked.
     pub(crate) fn usage(message: impl fmt::Display) -> Failure {
-        Failure { exit: Exit::Usage, message: message.to_string() }
+        Failure {
+            exit: Exit::Usage,
+            message: message.to_string(),
+        }
     }
 
     /// The code to exit with.

@@ -54,7 +54,9 @@ impl Serve {
         runtime.block_on(async {
             let running = ottla_broker::start(config).await.map_err(Failure::failed)?;
             announce(&running)?;
-            wait_for_the_end().await.map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+            wait_for_the_end()
+                .await
+                .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
             info!("stopping");
             running.stop().await.map_err(Failure::failed)?;
             Ok(Exit::Done)
@@ -63,16 +65,23 @@ impl Serve {
 
     /// Defaults, then the file, then `--set`, then the options that have names of their own.
     fn configuration(&self) -> Result<BrokerConfig, Failure> {
-        let profile = if self.profile == "production" { Profile::Production } else { Profile::Dev };
+        let profile = if self.profile == "production" {
+            Profile::Production
+        } else {
+            Profile::Dev
+        };
         let mut layers = Layers::new(profile);
         layers.default_value("log.dirs", DATA_DEFAULT);
         layers.default_value("listeners", &format!("PLAINTEXT://{LISTEN_DEFAULT}"));
         if let Some(path) = &self.config {
-            layers.file(&path.display().to_string(), &read(path)?).map_err(Failure::usage)?;
+            layers
+                .file(&path.display().to_string(), &read(path)?)
+                .map_err(Failure::usage)?;
         }
         for set in &self.set {
-            let (name, value) =
-                set.split_once('=').ok_or_else(|| Failure::usage(format!("--set {set}: NAME=VALUE is expected")))?;
+            let (name, value) = set
+                .split_once('=')
+                .ok_or_else(|| Failure::usage(format!("--set {set}: NAME=VALUE is expected")))?;
             layers.set(name, value, "--set");
         }
         if let Some(data) = &self.data {
@@ -82,7 +91,11 @@ impl Serve {
             layers.set("listeners", &format!("PLAINTEXT://{listen}"), "--listen");
         }
         if let Some(advertise) = &self.advertise {
-            layers.set("advertised.listeners", &format!("PLAINTEXT://{advertise}"), "--advertise");
+            layers.set(
+                "advertised.listeners",
+                &format!("PLAINTEXT://{advertise}"),
+                "--advertise",
+            );
         }
         let (config, warnings) = layers.resolve().map_err(Failure::usage)?;
         for warning in warnings {
@@ -98,7 +111,11 @@ fn read(path: &Path) -> Result<String, Failure> {
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("OTTLA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
 }
 
 /// The one line on stdout: whoever started the broker may wait for it instead of trying the port.
@@ -111,7 +128,9 @@ fn announce(running: &Running) -> Result<(), Failure> {
         "pid": std::process::id(),
     }});
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{ready}").and_then(|()| stdout.flush()).map_err(|error| Failure::failed(format!("stdout: {error}")))?;
+    writeln!(stdout, "{ready}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::failed(format!("stdout: {error}")))?;
     info!("ready at {address}; try: ottla topic create orders --partitions 6 --bootstrap {address}");
     Ok(())
 }
