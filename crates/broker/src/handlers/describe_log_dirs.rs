@@ -34,7 +34,7 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DescribeLogDirsRequest) -> Handled<De
     }
     let (total, usable) = cx.broker.store.volume();
     let directory = DescribeLogDirsResult::default()
-        .with_log_dir(text(cx.broker.config.log_dir.to_string_lossy().into_owned()))
+        .with_log_dir(text(cx.broker.config.log.dirs.first().cloned().unwrap_or_default()))
         .with_topics(topics)
         .with_total_bytes(total as i64)
         .with_usable_bytes(usable as i64);
