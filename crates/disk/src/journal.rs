@@ -199,14 +199,16 @@ impl DiskJournal {
         self.flush_group(&mut flusher)
     }
 
+    /// Whether the next file should be prepared now.
+    pub fn wants_file(&self) -> bool {
+        let flusher = lock(&self.flusher);
+        let full = |current: &Current| current.position * 2 >= current.file.capacity;
+        flusher.current.as_ref().is_some_and(full) && lock(&self.shelf).wants_file()
+    }
+
     /// Makes the next file ready, if the one in use is more than half full.
     pub fn prepare_once(&self) -> Result<(), StorageFault> {
-        let half_full = {
-            let flusher = lock(&self.flusher);
-            let full = |current: &Current| current.position * 2 >= current.file.capacity;
-            flusher.current.as_ref().is_some_and(full)
-        };
-        if half_full {
+        if self.wants_file() {
             let blank = lock(&self.shelf).prepare()?;
             if let Some(blank) = blank {
                 blank.fill()?;

@@ -142,7 +142,10 @@ impl Segment {
     pub fn append(&self, batches: &[StoredBatch], index_interval: u64) -> Result<(), StorageFault> {
         let log = self.file(Part::Log, Open::Existing)?;
         let at = self.lock().size;
-        let parts = batches.iter().flat_map(StoredBatch::parts).filter(|part| !part.is_empty());
+        let parts = batches
+            .iter()
+            .flat_map(StoredBatch::parts)
+            .filter(|part| !part.is_empty());
         let parts = parts.cloned().collect::<Vec<_>>();
         self.lock().dirty = true;
         if let Err(error) = log.write_at(&parts, at) {
@@ -256,8 +259,12 @@ impl Segment {
         let times = self.file(Part::Times, Open::Create)?;
         let cut_files = || {
             let mut state = self.lock();
-            state.offsets.truncate(&*offsets, |entry| i64::from(entry.offset) < relative)?;
-            state.times.truncate(&*times, |entry| i64::from(entry.offset) < relative)?;
+            state
+                .offsets
+                .truncate(&*offsets, |entry| i64::from(entry.offset) < relative)?;
+            state
+                .times
+                .truncate(&*times, |entry| i64::from(entry.offset) < relative)?;
             log.truncate(cut)
         };
         cut_files().map_err(|error| self.fault(Part::Log, "truncate", &error))?;
@@ -316,8 +323,10 @@ impl Segment {
 
     /// Takes the index files as they are, if they can be right; `false` if they must be written anew.
     fn open_indexes(&self, next: Option<Offset>, check: bool) -> Result<bool, StorageFault> {
-        let (Ok(offsets), Ok(times)) = (self.file(Part::Offsets, Open::Existing), self.file(Part::Times, Open::Existing))
-        else {
+        let (Ok(offsets), Ok(times)) = (
+            self.file(Part::Offsets, Open::Existing),
+            self.file(Part::Times, Open::Existing),
+        ) else {
             return Ok(false);
         };
         let lengths = || Ok((offsets.len()?, times.len()?));
@@ -346,7 +355,10 @@ impl Segment {
     /// Walks from the last index entry to the end; `false` if that entry does not lead to its batch. What is no whole
     /// batch behind the end is cut.
     fn find_end(&self, index_interval: u64, check: bool) -> Result<bool, StorageFault> {
-        let (log, offsets) = (self.file(Part::Log, Open::Existing)?, self.file(Part::Offsets, Open::Create)?);
+        let (log, offsets) = (
+            self.file(Part::Log, Open::Existing)?,
+            self.file(Part::Offsets, Open::Create)?,
+        );
         let times = self.file(Part::Times, Open::Create)?;
         let lasts = {
             let state = self.lock();
@@ -432,7 +444,8 @@ impl Segment {
                 to = end,
                 "what stands at the end of the segment is no whole batch; it is cut off"
             );
-            log.truncate(walked.position).map_err(|error| self.fault(Part::Log, "truncate", &error))?;
+            log.truncate(walked.position)
+                .map_err(|error| self.fault(Part::Log, "truncate", &error))?;
             self.lock().dirty = true;
         }
         Ok(())
@@ -446,7 +459,10 @@ impl Segment {
     /// The position of a batch at or before the one that holds `from`, or the first after it.
     fn position_before(&self, from: Offset) -> Result<u64, StorageFault> {
         let state = self.lock();
-        let hinted = state.hints.iter().filter(|(offset, position)| *offset == from && *position > 0);
+        let hinted = state
+            .hints
+            .iter()
+            .filter(|(offset, position)| *offset == from && *position > 0);
         if let Some((_, position)) = hinted.last() {
             return Ok(*position);
         }
@@ -455,7 +471,9 @@ impl Segment {
         }
         let relative = from.0 - self.base.0;
         let file = self.file(Part::Offsets, Open::Create)?;
-        let entry = state.offsets.last_where(&*file, |entry| i64::from(entry.offset) <= relative);
+        let entry = state
+            .offsets
+            .last_where(&*file, |entry| i64::from(entry.offset) <= relative);
         let entry = entry.map_err(|error| self.fault(Part::Offsets, "read", &error))?;
         Ok(entry.map_or(0, |entry| (entry.position.max(0) as u64).min(state.size)))
     }

@@ -103,6 +103,11 @@ impl Shelf {
         self.live.iter().map(|file| file.size).sum()
     }
 
+    /// Whether no file is ready.
+    pub fn wants_file(&self) -> bool {
+        self.prepared.is_none()
+    }
+
     /// Makes the next file ready if that is quick; otherwise says what must be filled first, without holding the shelf.
     pub fn prepare(&mut self) -> Result<Option<Blank>, StorageFault> {
         if self.prepared.is_some() {
