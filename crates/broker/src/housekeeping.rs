@@ -13,9 +13,11 @@ pub(crate) async fn run(broker: Arc<Broker>) {
         tokio::time::sleep(pause).await;
         // Disk work, so off the tasks that serve clients.
         let keeper = Arc::clone(&broker);
-        let kept = tokio::task::spawn_blocking(move || { let _ = keeper; }).await;
-        if let Err(fault) = kept {
-            tracing::error!("housekeeping ended in a panic: {fault}");
+        let kept = tokio::task::spawn_blocking(move || keeper.store.housekeep(keeper.clock.wall())).await;
+        match kept {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::error!("old data cannot be cleaned up: {fault}"),
+            Err(fault) => tracing::error!("housekeeping ended in a panic: {fault}"),
         }
     }
 }

@@ -1,23 +1,24 @@
 //! Starting and stopping: recover, replay, then open the door; and the other way round.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use ottla_cluster::InternalTopic;
 use ottla_cluster::config::{BrokerConfig, Endpoint, TopicConfig};
-use ottla_disk::LocalStore;
-use ottla_log::StorageFault;
-use ottla_model::{ErrorCode, Millis, PartitionId, TopicName};
+use ottla_disk::{Identity, LocalStore, OpenFault, PartitionOpening, RealVfs, RecoveryReport, StoreOptions};
+use ottla_log::{PartitionConfig, Retention, StorageFault};
+use ottla_model::{ErrorCode, Millis, PartitionId, TopicId, TopicName};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::clock::Clock;
 use crate::coordinators::{ClusterMetadata, GroupCoordinators, LoadFault};
 use crate::fetch_session::Sessions;
 use crate::topics::{Topics, partition_config, segment_config};
-use crate::{Broker, housekeeping, listener};
+use crate::{Broker, LEADER_EPOCH, housekeeping, listener};
 
 /// The name of the cluster's own log.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -46,6 +47,9 @@ pub enum StartFault {
     Listeners(String),
     /// The data directory cannot be used.
     #[error(transparent)]
+    Open(#[from] OpenFault),
+    /// Its files cannot be read or written.
+    #[error(transparent)]
     Storage(#[from] StorageFault),
     /// A coordinator's log cannot be replayed.
     #[error(transparent)]
@@ -62,10 +66,12 @@ pub async fn start(config: BrokerConfig) -> Result<Running, StartFault> {
     let (listener, address) = listen(&config).await?;
     let directory = PathBuf::from(config.log.dirs.first().expect("the configuration names at least one directory"));
     let clock = Arc::new(Clock::start());
-    let store = open_store(&directory, &config, &clock)?;
+    let (store, report) = open_store(&directory, &config)?;
+    tell(&directory, &report);
     let topics = Arc::new(Topics::new(Arc::clone(&store), Arc::clone(&clock), config.transactions.producer_id_expiration_ms));
     let metadata = load_metadata(&config, &clock, &store, &topics)?;
-    metadata.bootstrap().await.map_err(StartFault::Bootstrap)?;
+    metadata.bootstrap(report.identity.cluster_id).await.map_err(StartFault::Bootstrap)?;
+    replay_pending(&store, &topics)?;
     let groups = load_groups(&config, &clock, &store, &topics)?;
     metadata.tell(Arc::clone(&groups));
     let slots = config.network.max_incremental_fetch_session_cache_slots as usize;
@@ -125,18 +131,31 @@ fn load_metadata(
     store: &Arc<LocalStore>,
     topics: &Arc<Topics>,
 ) -> Result<ClusterMetadata, StorageFault> {
-    let name = TopicName::new(METADATA_TOPIC);
-    let topic = TopicConfig::resolve(&std::collections::BTreeMap::new(), config);
-    let producer_expiry = config.transactions.producer_id_expiration_ms;
-    let partition = store.open_partition(
-        PartitionId::METADATA,
-        &name,
-        segment_config(&topic),
-        partition_config(&topic, producer_expiry),
-        clock.wall(),
-    )?;
+    let topic = TopicConfig::resolve(&BTreeMap::new(), config);
+    let partition = store.open_partition(PartitionOpening {
+        id: PartitionId::METADATA,
+        topic: TopicName::new(METADATA_TOPIC),
+        leader_epoch: LEADER_EPOCH,
+        segments: segment_config(&topic),
+        // The metadata log is never cut: nothing else says which topics there are.
+        config: PartitionConfig { retention: Retention::Keep, ..partition_config(&topic, Millis(i64::MAX)) },
+        now: clock.wall(),
+    })?;
     let durability = Arc::clone(store.durability());
     ClusterMetadata::load(partition, durability, Arc::clone(clock), Arc::clone(config), Arc::clone(topics))
+}
+
+/// What the journal holds of partitions is settled now; what it holds of topics that are gone is forgotten.
+fn replay_pending(store: &LocalStore, topics: &Topics) -> Result<(), LoadFault> {
+    for id in store.partitions_with_pending() {
+        match topics.by_id(id.topic) {
+            Ok(topic) => {
+                topic.partition(id.index.0)?;
+            }
+            Err(_) => store.forget_topic(id.topic),
+        }
+    }
+    Ok(())
 }
 
 fn load_groups(
@@ -158,7 +177,33 @@ fn load_groups(
     Ok(Arc::new(GroupCoordinators::load(&topic, store.durability(), clock, settings)?))
 }
 
-fn open_store(directory: &Path, config: &BrokerConfig, clock: &Clock) -> Result<Arc<LocalStore>, StorageFault> {
-    let _ = (directory, config, clock, Millis(0));
-    Ok(Arc::new(LocalStore::open()))
+fn open_store(directory: &Path, config: &BrokerConfig) -> Result<(Arc<LocalStore>, RecoveryReport), OpenFault> {
+    let mut options = StoreOptions::new(Identity {
+        // Kafka's ids are UUIDs in the text form of topic ids.
+        cluster_id: fresh_id(),
+        node_id: config.node_id,
+        directory_id: fresh_id(),
+    });
+    options.journal.bytes_max = config.ottla.journal_bytes_max;
+    options.journal.file_bytes = config.ottla.journal_file_bytes;
+    options.tail_cache_bytes = config.ottla.tail_cache_bytes as usize;
+    let (store, report) = LocalStore::open(Arc::new(RealVfs), directory, options)?;
+    Ok((Arc::new(store), report))
+}
+
+fn fresh_id() -> String {
+    TopicId(uuid::Uuid::new_v4()).to_base64()
+}
+
+/// Says what recovery found; damage loudly.
+fn tell(directory: &Path, report: &RecoveryReport) {
+    if report.clean {
+        info!(directory = %directory.display(), "opened after a clean stop");
+    } else if report.entries > 0 {
+        let (entries, partitions) = (report.entries, report.partitions.len());
+        info!(directory = %directory.display(), entries, partitions, "opened after a crash: the journal is replayed");
+    }
+    for damage in &report.damages {
+        error!(directory = %directory.display(), "damaged data was set aside, the rest is served: {damage:?}");
+    }
 }

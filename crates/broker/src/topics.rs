@@ -8,11 +8,13 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use ottla_cluster::config::{BrokerConfig, TimestampType, TopicConfig};
 use ottla_cluster::{InternalTopic, State};
-use ottla_disk::{LocalStore, SegmentConfig};
+use ottla_disk::{LocalStore, PartitionOpening, SegmentConfig};
+use ottla_log::retention::RollRules;
 use ottla_log::{Partition, PartitionConfig, Retention, StorageFault};
 use ottla_model::{ErrorCode, Millis, PartitionId, PartitionIndex, TopicId, TopicName};
 use tracing::error;
 
+use crate::LEADER_EPOCH;
 use crate::clock::Clock;
 
 /// Why a partition cannot be had.
@@ -143,7 +145,7 @@ impl Topics {
         for partition in topic.open_partitions() {
             partition.watermark().raise();
         }
-        self.store.forget_topic(id);
+        tokio::task::block_in_place(|| topic.delete_files());
         Some(topic)
     }
 
@@ -198,11 +200,29 @@ impl Topic {
         let id = PartitionId { topic: self.id, index: PartitionIndex(index) };
         let config = self.config();
         let opened = tokio::task::block_in_place(|| {
-            self.store.open_partition(id, &self.name, segment_config(&config), partition_config(&config, self.producer_expiry), self.clock.wall())
+            self.store.open_partition(PartitionOpening {
+                id,
+                topic: self.name.clone(),
+                leader_epoch: LEADER_EPOCH,
+                segments: segment_config(&config),
+                config: partition_config(&config, self.producer_expiry),
+                now: self.clock.wall(),
+            })
         });
         match opened {
             Ok(partition) => Ok(Arc::clone(slot.get_or_init(|| partition))),
             Err(fault) => Err(self.report(index, &fault)),
+        }
+    }
+
+    /// Every partition, open or not: its directory must have another name before a topic of this name may be made again.
+    fn delete_files(&self) {
+        self.store.forget_topic(self.id);
+        for index in 0..self.partition_count() as i32 {
+            let id = PartitionId { topic: self.id, index: PartitionIndex(index) };
+            if let Err(fault) = self.store.delete_partition(id, &self.name) {
+                error!(topic = %self.name, partition = index, "its files cannot be deleted: {fault}");
+            }
         }
     }
 
@@ -249,6 +269,14 @@ pub(crate) fn partition_config(topic: &TopicConfig, producer_expiry: Millis) -> 
 }
 
 /// What the segment files need of them.
-pub(crate) fn segment_config(_topic: &TopicConfig) -> SegmentConfig {
-    SegmentConfig
+pub(crate) fn segment_config(topic: &TopicConfig) -> SegmentConfig {
+    SegmentConfig {
+        roll: RollRules {
+            bytes_max: u64::from(topic.segment_bytes),
+            time_max: topic.segment_ms,
+            jitter: topic.segment_jitter_ms,
+        },
+        index_interval_bytes: u64::from(topic.index_interval_bytes),
+        index_bytes_max: u64::from(topic.segment_index_bytes),
+    }
 }

@@ -77,7 +77,7 @@ impl ClusterMetadata {
     }
 
     /// Sees to it that the cluster has an id, and the topic that groups need exists before the first client asks for it.
-    pub(crate) async fn bootstrap(&self) -> Result<(), ErrorCode> {
+    pub(crate) async fn bootstrap(&self, cluster_id: String) -> Result<(), ErrorCode> {
         let known = self.driver.with_state(|state| {
             state.cluster_id().is_some() && state.topic(InternalTopic::ConsumerOffsets.name()).is_some()
         });
@@ -85,8 +85,6 @@ impl ClusterMetadata {
             return Ok(());
         }
         let features = FEATURES.iter().map(|(name, level)| ((*name).to_string(), *level)).collect();
-        // Kafka's cluster ids are UUIDs in the same text form as topic ids.
-        let cluster_id = TopicId(Uuid::new_v4()).to_base64();
         self.ask(Request::Bootstrap { cluster_id, features }).await?;
         let topic = Wanted {
             name: TopicName::new(InternalTopic::ConsumerOffsets.name()),
