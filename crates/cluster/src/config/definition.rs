@@ -134,8 +134,17 @@ impl Definition {
         let value = self
             .parse_type(text.trim())
             .map_err(|reason| self.fault(text, reason))?;
-        self.check(&value)
-            .map_err(|reason| self.fault(&value.to_string(), reason))?;
+        match (self.allowed, &value) {
+            // Of a list, the item is named that is wrong.
+            (Allowed::ListOf(texts), Value::List(items)) => {
+                for item in items {
+                    check_one_of(texts, item).map_err(|reason| self.fault(item, reason))?;
+                }
+            }
+            _ => self
+                .check(&value)
+                .map_err(|reason| self.fault(&value.to_string(), reason))?,
+        }
         Ok(value)
     }
 
@@ -180,7 +189,6 @@ impl Definition {
             (Allowed::Between(least, most), Value::Number(number)) => check_range(*number as f64, least, Some(most)),
             (Allowed::Between(least, most), Value::Double(number)) => check_range(*number, least, Some(most)),
             (Allowed::OneOf(texts), Value::Text(text)) => check_one_of(texts, text),
-            (Allowed::ListOf(texts), Value::List(items)) => items.iter().try_for_each(|item| check_one_of(texts, item)),
             (Allowed::GzipLevel, Value::Number(-1 | 1..=9)) => Ok(()),
             (Allowed::GzipLevel, _) => Err("Value must be between 1 and 9 or equal to -1".to_owned()),
             (Allowed::ThrottledReplicas, Value::List(items)) => check_throttled_replicas(self.name, items),
