@@ -199,3 +199,29 @@ fn every_listed_value_is_allowed() {
         }
     }
 }
+
+#[test]
+fn the_migration_policy_is_read_in_any_letters() {
+    let loaded = load("group.consumer.migration.policy=Upgrade", &[]).unwrap();
+    assert_eq!(loaded.config.groups.consumer_migration_policy, "upgrade");
+    assert_eq!(
+        load("group.consumer.migration.policy=never", &[]).unwrap_err(),
+        [
+            "server.properties:1: Invalid value never for configuration group.consumer.migration.policy: \
+          String must be one of (case insensitive): DISABLED, DOWNGRADE, UPGRADE, BIDIRECTIONAL"
+        ]
+    );
+}
+
+#[test]
+fn a_broker_has_a_directory_and_a_listener() {
+    assert_eq!(load("log.dirs=", &[]).unwrap().config.log.dirs, ["/tmp/kafka-logs"]);
+    assert_eq!(
+        load("log.dirs=,", &[]).unwrap_err(),
+        ["server.properties:1: log.dirs leaves nothing to use"]
+    );
+    assert_eq!(
+        load("listeners=CONTROLLER://:9093", &[]).unwrap_err(),
+        ["server.properties:1: listeners leaves nothing to use"]
+    );
+}
