@@ -478,6 +478,41 @@ fn an_acknowledgement_waits_for_its_journal_entry() {
     assert_eq!(durability.durable(), appended.lsn);
 }
 
+/// Readers beside the writer, the flusher and the settler: what they see is always whole, in order and durable.
+#[test]
+fn readers_never_see_a_gap_while_batches_move_from_memory_to_segments() {
+    const BATCHES: i64 = 2_000;
+    let log = Fixture::over(Arc::new(MemorySegments::new(Offset(0), 2_000)), None, Vec::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..BATCHES {
+                log.write(plain(2));
+            }
+        });
+        scope.spawn(|| {
+            while log.partition.offsets().settled_end < Offset(2 * BATCHES) {
+                log.settle();
+                let end = log.partition.offsets().settled_end;
+                log.partition.evict(Offset(end.0 - end.0 % 64));
+            }
+        });
+        for bytes_max in [1, 500, 5_000] {
+            let log = &log;
+            scope.spawn(move || {
+                let mut next = 0;
+                while next < 2 * BATCHES {
+                    let read = log.read_with(next, |limit| limit.bytes_max = bytes_max);
+                    for start in offsets(&read) {
+                        assert_eq!(start, next);
+                        next += 2;
+                    }
+                    assert!(read.next == Offset(next) && read.next <= read.high_watermark);
+                }
+            });
+        }
+    });
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Plain(i32),

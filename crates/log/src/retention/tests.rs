@@ -47,6 +47,11 @@ fn a_segment_goes_when_its_newest_record_is_too_old() {
 }
 
 #[test]
+fn records_without_timestamps_have_no_age() {
+    assert_eq!(start(&segments(&[(100, -1), (100, -1)]), 0, by_time(1)), None);
+}
+
+#[test]
 fn the_first_that_stays_keeps_all_behind_it() {
     let segments = segments(&[(100, 900), (100, 1)]);
     assert_eq!(start(&segments, 0, by_time(500)), None);
