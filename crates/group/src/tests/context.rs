@@ -8,10 +8,10 @@
 //! assert_eq!(ctx.refusal(c), ...);
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use ottla_coordinator::{Appended, Entry, Position as LogPosition, Shard, Step, Ticket};
+use ottla_coordinator::{Appended, Entry, Machine, Position as LogPosition, Shard, Step, Ticket};
 use ottla_model::{ErrorCode, Generation, GroupId, MemberId, Millis, Offset, PartitionIndex, TopicId};
 
 use crate::*;
@@ -29,13 +29,20 @@ pub(super) struct Context {
     pub(super) effects: Vec<Effect>,
     config: GroupConfig,
     replies: BTreeMap<Ticket, Reply>,
+    /// Those who asked a coordinator that is gone.
+    lost: BTreeSet<Ticket>,
     asked: u64,
-    checks_replay: bool,
+    /// What a coordinator knows that reads the log as it grows.
+    reader: State,
+    reader_offset: usize,
 }
 
 impl Context {
     pub(super) fn new() -> Context {
-        Context::with(GroupConfig { initial_rebalance_delay: Millis(INITIAL_DELAY), ..GroupConfig::default() })
+        Context::with(GroupConfig {
+            initial_rebalance_delay: Millis(INITIAL_DELAY),
+            ..GroupConfig::default()
+        })
     }
 
     pub(super) fn with(config: GroupConfig) -> Context {
@@ -46,27 +53,32 @@ impl Context {
             effects: Vec::new(),
             config,
             replies: BTreeMap::new(),
+            lost: BTreeSet::new(),
             asked: 0,
-            checks_replay: true,
+            reader: State::default(),
+            reader_offset: 0,
         };
         context.load();
         context
     }
 
-    /// Leaves the comparison of state and log to the caller.
-    pub(super) fn without_checks(config: GroupConfig) -> Context {
-        Context { checks_replay: false, ..Context::with(config) }
-    }
-
     fn load(&mut self) {
         let now = Millis(self.now);
         let log = &mut self.log;
-        let step = self.shard.loaded(now, |records| append(log, now, records)).expect("the log takes it");
+        let step = self
+            .shard
+            .loaded(now, |records| append(log, now, records))
+            .expect("the log takes it");
         self.take(step);
     }
 
     /// The coordinator fails over: what the log does not say is lost.
     pub(super) fn fail_over(&mut self) {
+        self.lost.extend(
+            (1..=self.asked)
+                .map(Ticket)
+                .filter(|ticket| !self.replies.contains_key(ticket)),
+        );
         self.shard = Shard::with_session(Session::new(self.config.clone()));
         for entry in &self.log {
             self.shard.replay(&through_bytes(entry));
@@ -74,20 +86,13 @@ impl Context {
         self.load();
     }
 
-    /// What a coordinator would know that read the log now.
-    pub(super) fn replayed(&self) -> State {
-        let mut shard = Shard::<Groups>::default();
-        for entry in &self.log {
-            shard.replay(&through_bytes(entry));
-        }
-        shard.state().clone()
-    }
-
     pub(super) fn send(&mut self, command: Command) -> Ticket {
         self.asked += 1;
         let (ticket, now) = (Ticket(self.asked), Millis(self.now));
         let log = &mut self.log;
-        let step = self.shard.submit(now, ticket, command, |records| append(log, now, records));
+        let step = self
+            .shard
+            .submit(now, ticket, command, |records| append(log, now, records));
         self.take(step.expect("the log takes it"));
         ticket
     }
@@ -95,11 +100,17 @@ impl Context {
     /// Lets time go by, one deadline after the other.
     pub(super) fn pass(&mut self, span: i64) {
         let until = self.now + span;
+        let mut at_once = 0;
         while let Some(due) = self.shard.next_deadline().filter(|due| due.0 <= until) {
+            at_once = if due.0 > self.now { 0 } else { at_once + 1 };
+            assert!(at_once < 10_000, "deadlines make time go on: {:?}", self.describe());
             self.now = self.now.max(due.0);
             let now = Millis(self.now);
             let log = &mut self.log;
-            let step = self.shard.expire(now, |records| append(log, now, records)).expect("one is due");
+            let step = self
+                .shard
+                .expire(now, |records| append(log, now, records))
+                .expect("one is due");
             self.take(step.expect("the log takes it"));
         }
         self.now = until;
@@ -112,17 +123,24 @@ impl Context {
             assert_eq!(before, None, "{ticket:?} is answered once");
         }
         self.effects.extend(step.effects);
-        if self.checks_replay {
-            assert_eq!(&self.replayed(), self.shard.state(), "the log says what the state says");
+        let read = self.reader_offset;
+        for entry in &self.log[read..] {
+            Groups::apply(&mut self.reader, &through_bytes(entry));
+        }
+        if read < self.log.len() {
+            assert_eq!(&self.reader, self.shard.state(), "the log says what the state says");
+            self.reader_offset = self.log.len();
         }
     }
 
-    pub(super) fn answered(&self) -> usize {
-        self.replies.len()
+    /// Who asked and waits still.
+    pub(super) fn waiting(&self) -> Vec<Ticket> {
+        let waits = |ticket: &Ticket| !self.replies.contains_key(ticket) && !self.lost.contains(ticket);
+        (1..=self.asked).map(Ticket).filter(waits).collect()
     }
 
-    pub(super) fn asked(&self) -> usize {
-        self.asked as usize
+    pub(super) fn is_lost(&self, ticket: Ticket) -> bool {
+        self.lost.contains(&ticket)
     }
 
     pub(super) fn reply(&self, ticket: Ticket) -> Option<&Reply> {
@@ -198,7 +216,11 @@ impl Context {
         let generation = joined[0].generation.0;
         let leader = joined[0].leader.clone();
         let members = joined.map(|joined| joined.member);
-        let assignments: Vec<_> = members.iter().zip(&names).map(|(member, name)| (member, name.as_str())).collect();
+        let assignments: Vec<_> = members
+            .iter()
+            .zip(&names)
+            .map(|(member, name)| (member, name.as_str()))
+            .collect();
         for member in members.iter().filter(|member| **member != leader) {
             self.sync(member, generation, &[]);
         }
@@ -233,7 +255,10 @@ impl Context {
     }
 
     pub(super) fn leave(&mut self, members: &[Leaver]) -> Vec<Result<(), ErrorCode>> {
-        let ticket = self.send(Command::LeaveGroup(LeaveGroup { group: GROUP.into(), members: members.to_vec() }));
+        let ticket = self.send(Command::LeaveGroup(LeaveGroup {
+            group: GROUP.into(),
+            members: members.to_vec(),
+        }));
         match self.reply(ticket) {
             Some(Reply::LeaveGroup(Ok(results))) => results.clone(),
             other => panic!("not left: {other:?}"),
@@ -257,7 +282,11 @@ impl Context {
     }
 
     pub(super) fn members(&mut self) -> Vec<MemberId> {
-        self.describe().members.into_iter().map(|member| member.member).collect()
+        self.describe()
+            .members
+            .into_iter()
+            .map(|member| member.member)
+            .collect()
     }
 
     pub(super) fn history(&mut self) -> Vec<Rebalance> {
@@ -293,7 +322,11 @@ impl Context {
     }
 
     pub(super) fn fetch(&mut self, topics: Fetched) -> Vec<FetchedTopic> {
-        let fetch = OffsetFetch { group: GROUP.into(), topics, require_stable: true };
+        let fetch = OffsetFetch {
+            group: GROUP.into(),
+            topics,
+            require_stable: true,
+        };
         let ticket = self.send(Command::OffsetFetch(fetch));
         match self.reply(ticket) {
             Some(Reply::OffsetFetch(Ok(topics))) => topics.clone(),
@@ -318,16 +351,27 @@ impl Context {
 fn through_bytes(entry: &Entry<Record>) -> Entry<Record> {
     let (key, value) = record::encode(&entry.record);
     let decoded = record::decode(&key, value.as_deref()).expect("what was written can be read");
-    Entry { record: decoded.expect("of a known type"), ..entry.clone() }
+    Entry {
+        record: decoded.expect("of a known type"),
+        ..entry.clone()
+    }
 }
 
 fn append(log: &mut Vec<Entry<Record>>, timestamp: Millis, records: &[Record]) -> Result<Appended, ()> {
     let base = Offset(log.len() as i64);
     for record in records {
         let offset = Offset(log.len() as i64);
-        log.push(Entry { offset, timestamp, record: record.clone() });
+        log.push(Entry {
+            offset,
+            timestamp,
+            record: record.clone(),
+        });
     }
-    Ok(Appended { base, timestamp, position: LogPosition(log.len() as u64) })
+    Ok(Appended {
+        base,
+        timestamp,
+        position: LogPosition(log.len() as u64),
+    })
 }
 
 /// A JoinGroup in the making.
@@ -345,7 +389,10 @@ pub(super) fn join(client: &str) -> Join {
         session_timeout: Millis(SESSION),
         rebalance_timeout: Millis(REBALANCE),
         protocol_type: "consumer".into(),
-        protocols: vec![Protocol { name: "range".into(), metadata: subscribes_to("t") }],
+        protocols: vec![Protocol {
+            name: "range".into(),
+            metadata: subscribes_to("t"),
+        }],
         reason: None,
         member_id_required: true,
         skip_assignment_understood: true,
@@ -393,7 +440,10 @@ impl Join {
     }
 
     pub(super) fn subscribing(mut self, topic: &str) -> Join {
-        self.0.protocols = vec![Protocol { name: "range".into(), metadata: subscribes_to(topic) }];
+        self.0.protocols = vec![Protocol {
+            name: "range".into(),
+            metadata: subscribes_to(topic),
+        }];
         self
     }
 
@@ -429,7 +479,11 @@ pub(super) fn sync(member: &MemberId, generation: i32, assignments: &[(&MemberId
 }
 
 pub(super) fn leaver(member: &MemberId) -> Leaver {
-    Leaver { member: Some(member.clone()), instance: None, reason: None }
+    Leaver {
+        member: Some(member.clone()),
+        instance: None,
+        reason: None,
+    }
 }
 
 /// An OffsetCommit of one partition in the making.

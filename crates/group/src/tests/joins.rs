@@ -40,7 +40,11 @@ fn a_newcomer_is_given_its_id_first() {
     let mut ctx = Context::new();
     let id = ctx.ask_for_id(join("a"));
     assert!(id.as_str().starts_with("a-"), "{id}");
-    assert_eq!(ctx.state(), ClassicState::Empty, "a group with only a pending member shows as Empty");
+    assert_eq!(
+        ctx.state(),
+        ClassicState::Empty,
+        "a group with only a pending member shows as Empty"
+    );
     let ticket = ctx.join(join("a").as_member(&id));
     assert!(ctx.is_parked(ticket));
     ctx.pass(INITIAL_DELAY);
@@ -117,7 +121,10 @@ fn the_first_rebalance_waits_for_further_newcomers_up_to_the_rebalance_timeout()
     assert!(ctx.is_parked(first), "extended by a second step");
     ctx.join(join("c").at_once().with_timeouts(SESSION, 7_000));
     ctx.pass(1_002);
-    assert!(!ctx.is_parked(first), "3000 + 3000 + 1000 is the whole rebalance timeout");
+    assert!(
+        !ctx.is_parked(first),
+        "3000 + 3000 + 1000 is the whole rebalance timeout"
+    );
     assert_eq!(ctx.members().len(), 3);
 }
 
@@ -133,7 +140,10 @@ fn the_first_rebalance_ends_after_one_step_if_nobody_else_comes() {
 
 #[test]
 fn without_an_initial_delay_the_first_rebalance_ends_at_once() {
-    let mut ctx = Context::with(GroupConfig { initial_rebalance_delay: Millis(0), ..GroupConfig::default() });
+    let mut ctx = Context::with(GroupConfig {
+        initial_rebalance_delay: Millis(0),
+        ..GroupConfig::default()
+    });
     let ticket = ctx.join(join("a").at_once());
     ctx.pass(0);
     assert_eq!(ctx.joined(ticket).generation.0, 1);
@@ -191,10 +201,20 @@ fn each_member_votes_for_its_first_protocol_that_all_can_do() {
         &[("sticky", ""), ("range", "")],
         &[("sticky", ""), ("range", "")],
     ];
-    let tickets =
-        protocols.map(|offered| ctx.join(join("a").at_once().with_protocols(offered).with_timeouts(SESSION, 9_000)));
+    let tickets = protocols.map(|offered| {
+        ctx.join(
+            join("a")
+                .at_once()
+                .with_protocols(offered)
+                .with_timeouts(SESSION, 9_000),
+        )
+    });
     ctx.pass(INITIAL_DELAY * 3);
-    assert_eq!(&*ctx.joined(tickets[0]).protocol, "sticky", "two votes against one; only one can do \"mine\"");
+    assert_eq!(
+        &*ctx.joined(tickets[0]).protocol,
+        "sticky",
+        "two votes against one; only one can do \"mine\""
+    );
 }
 
 #[test]
@@ -247,7 +267,11 @@ fn a_leader_that_rejoins_makes_a_rebalance_even_without_a_change() {
     let mut ctx = Context::new();
     let [a, b] = ctx.stable(["a", "b"]);
     let again = ctx.join(join("b").as_member(&b));
-    assert_eq!(ctx.joined(again).generation.0, 1, "a follower without a change is told what it knows");
+    assert_eq!(
+        ctx.joined(again).generation.0,
+        1,
+        "a follower without a change is told what it knows"
+    );
     let again = ctx.join(join("a").as_member(&a));
     assert!(ctx.is_parked(again));
     assert_eq!(ctx.state(), ClassicState::PreparingRebalance);
@@ -255,10 +279,11 @@ fn a_leader_that_rejoins_makes_a_rebalance_even_without_a_change() {
 
 #[test]
 fn a_change_of_metadata_or_of_the_order_of_protocols_makes_a_rebalance() {
-    for protocols in [&[("range", "new"), ("sticky", "y")], &[("range", "x"), ("sticky", "new")], &[
-        ("sticky", "y"),
-        ("range", "x"),
-    ]] {
+    for protocols in [
+        &[("range", "new"), ("sticky", "y")],
+        &[("range", "x"), ("sticky", "new")],
+        &[("sticky", "y"), ("range", "x")],
+    ] {
         let mut ctx = Context::new();
         let before = [("range", "x"), ("sticky", "y")];
         let [_, b] = ctx.stable_with(["a", "b"].map(|name| join(name).with_protocols(&before)));
@@ -302,7 +327,10 @@ fn a_second_join_of_a_member_takes_the_place_of_the_first() {
 
 #[test]
 fn a_group_that_is_full_refuses_newcomers() {
-    let mut ctx = Context::with(GroupConfig { members_max: 1, ..GroupConfig::default() });
+    let mut ctx = Context::with(GroupConfig {
+        members_max: 1,
+        ..GroupConfig::default()
+    });
     let [a] = ctx.stable(["a"]);
     let b = ctx.join(join("b").at_once());
     assert_eq!(ctx.refusal(b), ErrorCode::GroupMaxSizeReached);
@@ -311,7 +339,10 @@ fn a_group_that_is_full_refuses_newcomers() {
 
 #[test]
 fn while_members_join_the_first_to_come_have_the_places() {
-    let mut ctx = Context::with(GroupConfig { members_max: 2, ..GroupConfig::default() });
+    let mut ctx = Context::with(GroupConfig {
+        members_max: 2,
+        ..GroupConfig::default()
+    });
     let [a, b] = ctx.stable(["a", "b"]);
     let a = ctx.join(join("a").as_member(&a));
     let c = ctx.join(join("c").at_once());
@@ -347,5 +378,9 @@ fn a_group_that_became_empty_takes_any_protocol_type() {
     let ticket = ctx.join(join("b").at_once().of_type("connect"));
     ctx.pass(INITIAL_DELAY);
     assert_eq!(&*ctx.joined(ticket).protocol_type, "connect");
-    assert_eq!(ctx.joined(ticket).generation.0, 3, "emptying the group was a generation too");
+    assert_eq!(
+        ctx.joined(ticket).generation.0,
+        3,
+        "emptying the group was a generation too"
+    );
 }
