@@ -72,6 +72,11 @@ impl Context {
         self.take(step);
     }
 
+    /// The next coordinator obeys this.
+    pub(super) fn reconfigure(&mut self, config: GroupConfig) {
+        self.config = config;
+    }
+
     /// The coordinator fails over: what the log does not say is lost.
     pub(super) fn fail_over(&mut self) {
         self.lost.extend(
