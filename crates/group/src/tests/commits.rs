@@ -83,7 +83,7 @@ fn members_commit_while_they_join_anew_but_not_while_the_leader_assigns() {
         Ok(()),
         "so that work can be handed over"
     );
-    ctx.join(join("a").as_member(&a));
+    ctx.join(join("a").under(&a));
     let b = ctx.joined(b).member;
     assert_eq!(
         ctx.commit(commit("t", 1).by(&b, 2)),
@@ -229,7 +229,7 @@ fn positions_of_topics_not_subscribed_to_can_be_deleted() {
     assert_eq!(delete(&mut ctx, "u"), Ok(()));
     assert_eq!(delete(&mut ctx, "u"), Ok(()), "never committed is no error");
     assert_eq!(ctx.committed("u", 0), None);
-    ctx.join(join("a").as_member(&a).subscribing("u"));
+    ctx.join(join("a").under(&a).subscribing("u"));
     assert_eq!(delete(&mut ctx, "t"), Ok(()), "now it is to be u");
 }
 

@@ -413,7 +413,7 @@ pub(super) fn subscribes_to(topic: &str) -> Bytes {
 }
 
 impl Join {
-    pub(super) fn as_member(mut self, member: &MemberId) -> Join {
+    pub(super) fn under(mut self, member: &MemberId) -> Join {
         self.0.member = Some(member.clone());
         self
     }

@@ -45,9 +45,9 @@ fn only_the_chosen_protocol_is_known_so_a_rejoin_with_all_of_them_is_a_change() 
     let both = [("range", "x"), ("sticky", "y")];
     let [_, b] = ctx.stable_with(["a", "b"].map(|name| join(name).with_protocols(&both)));
     ctx.fail_over();
-    let only = ctx.join(join("b").as_member(&b).with_protocols(&both[..1]));
+    let only = ctx.join(join("b").under(&b).with_protocols(&both[..1]));
     assert_eq!(ctx.joined(only).generation.0, 1);
-    let all = ctx.join(join("b").as_member(&b).with_protocols(&both));
+    let all = ctx.join(join("b").under(&b).with_protocols(&both));
     assert!(ctx.is_parked(all));
 }
 
@@ -68,7 +68,7 @@ fn a_group_larger_than_now_allowed_rebalances() {
 fn a_coordinator_that_resigns_sends_everybody_elsewhere() {
     let mut ctx = Context::new();
     let [a, _] = ctx.stable(["a", "b"]);
-    let joining = ctx.join(join("a").as_member(&a));
+    let joining = ctx.join(join("a").under(&a));
     let resign = ctx.send(Command::Resign);
     assert_eq!(ctx.reply(resign), Some(&Reply::Resigned));
     assert_eq!(ctx.refusal(joining), ErrorCode::NotCoordinator);

@@ -70,7 +70,7 @@ fn a_group_whose_last_member_is_silent_becomes_empty() {
 fn a_member_that_waits_in_the_join_phase_need_not_beat() {
     let mut ctx = Context::new();
     let [a, b] = ctx.stable(["a", "b"]);
-    let again = ctx.join(join("a").as_member(&a));
+    let again = ctx.join(join("a").under(&a));
     ctx.pass_with(4 * SESSION, &[&b]);
     assert!(ctx.is_parked(again));
 }
@@ -79,7 +79,7 @@ fn a_member_that_waits_in_the_join_phase_need_not_beat() {
 fn a_member_that_beats_in_the_join_phase_keeps_its_session() {
     let mut ctx = Context::new();
     let [a, b] = ctx.stable(["a", "b"]);
-    ctx.join(join("a").as_member(&a));
+    ctx.join(join("a").under(&a));
     ctx.pass_with(2 * SESSION, &[&b]);
     assert_eq!(ctx.members().len(), 2);
     ctx.pass(SESSION);

@@ -13,7 +13,7 @@ fn a_rebalance_tells_who_came_and_how_long_each_phase_took_and_who_was_waited_fo
     let started = ctx.now;
     let b = ctx.join(join("b").at_once().because("scale out"));
     ctx.pass(400);
-    ctx.join(join("a").as_member(&a));
+    ctx.join(join("a").under(&a));
     ctx.pass(70);
     ctx.sync(&a, 2, &[(&a, "0")]);
     let b = ctx.joined(b).member;
@@ -60,7 +60,7 @@ fn what_else_happens_while_members_join_is_told_too() {
 fn a_member_that_did_not_rejoin_is_the_one_waited_for() {
     let mut ctx = Context::new();
     let [a, b] = ctx.stable(["a", "b"]);
-    ctx.join(join("a").as_member(&a));
+    ctx.join(join("a").under(&a));
     ctx.pass_with(REBALANCE, &[&b]);
     let history = ctx.history();
     let rebalance = history.last().expect("under way");
@@ -100,7 +100,7 @@ fn a_group_remembers_its_last_rebalances_only() {
     let mut ctx = Context::new();
     let [a] = ctx.stable(["a"]);
     for generation in 2..100 {
-        ctx.join(join("a").as_member(&a));
+        ctx.join(join("a").under(&a));
         ctx.sync(&a, generation, &[]);
     }
     let history = ctx.history();

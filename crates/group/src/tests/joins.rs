@@ -27,11 +27,11 @@ fn a_session_timeout_out_of_bounds_is_refused_and_creates_no_group() {
 #[test]
 fn an_id_that_nobody_handed_out_is_refused() {
     let mut ctx = Context::new();
-    let unknown = ctx.join(join("a").as_member(&"made-up".into()));
+    let unknown = ctx.join(join("a").under(&"made-up".into()));
     assert_eq!(ctx.refusal(unknown), ErrorCode::UnknownMemberId);
     assert!(!ctx.exists());
     ctx.stable(["a"]);
-    let unknown = ctx.join(join("b").as_member(&"made-up".into()));
+    let unknown = ctx.join(join("b").under(&"made-up".into()));
     assert_eq!(ctx.refusal(unknown), ErrorCode::UnknownMemberId);
 }
 
@@ -45,7 +45,7 @@ fn a_newcomer_is_given_its_id_first() {
         ClassicState::Empty,
         "a group with only a pending member shows as Empty"
     );
-    let ticket = ctx.join(join("a").as_member(&id));
+    let ticket = ctx.join(join("a").under(&id));
     assert!(ctx.is_parked(ticket));
     ctx.pass(INITIAL_DELAY);
     let joined = ctx.joined(ticket);
@@ -76,7 +76,7 @@ fn an_id_not_used_within_a_session_timeout_is_forgotten() {
     let mut ctx = Context::new();
     let id = ctx.ask_for_id(join("a"));
     ctx.pass(SESSION);
-    let ticket = ctx.join(join("a").as_member(&id));
+    let ticket = ctx.join(join("a").under(&id));
     assert_eq!(ctx.refusal(ticket), ErrorCode::UnknownMemberId);
 }
 
@@ -85,7 +85,7 @@ fn a_group_with_only_a_pending_member_can_be_deleted() {
     let mut ctx = Context::new();
     let id = ctx.ask_for_id(join("a"));
     assert_eq!(ctx.delete_group(), Ok(()));
-    let ticket = ctx.join(join("a").as_member(&id));
+    let ticket = ctx.join(join("a").under(&id));
     assert_eq!(ctx.refusal(ticket), ErrorCode::UnknownMemberId);
     ctx.pass(SESSION);
     assert!(!ctx.exists());
@@ -163,9 +163,9 @@ fn later_rebalances_wait_for_pending_members() {
     let mut ctx = Context::new();
     let [a] = ctx.stable(["a"]);
     let b = ctx.ask_for_id(join("b"));
-    let again = ctx.join(join("a").as_member(&a));
+    let again = ctx.join(join("a").under(&a));
     assert!(ctx.is_parked(again), "b has its id, so it is about to come");
-    let newcomer = ctx.join(join("b").as_member(&b));
+    let newcomer = ctx.join(join("b").under(&b));
     assert_eq!(ctx.joined(again).generation.0, 2);
     assert_eq!(ctx.joined(newcomer).generation.0, 2);
 }
@@ -175,7 +175,7 @@ fn a_pending_member_that_never_comes_is_waited_for_no_longer_than_its_session() 
     let mut ctx = Context::new();
     let [a] = ctx.stable(["a"]);
     ctx.ask_for_id(join("b"));
-    let again = ctx.join(join("a").as_member(&a));
+    let again = ctx.join(join("a").under(&a));
     ctx.pass(SESSION);
     assert_eq!(ctx.joined(again).generation.0, 2);
 }
@@ -224,7 +224,7 @@ fn a_newcomer_makes_everybody_join_anew() {
     let b = ctx.join(join("b").at_once());
     assert_eq!(ctx.state(), ClassicState::PreparingRebalance);
     assert_eq!(ctx.heartbeat(&a, 1), Err(ErrorCode::RebalanceInProgress));
-    let a = ctx.join(join("a").as_member(&a));
+    let a = ctx.join(join("a").under(&a));
     assert_eq!(ctx.joined(a).generation.0, 2);
     assert_eq!(ctx.joined(b).generation.0, 2);
     assert_eq!(ctx.state(), ClassicState::CompletingRebalance);
@@ -234,7 +234,7 @@ fn a_newcomer_makes_everybody_join_anew() {
 fn a_dynamic_member_that_does_not_rejoin_in_time_is_removed() {
     let mut ctx = Context::new();
     let [a, b] = ctx.stable(["a", "b"]);
-    let again = ctx.join(join("a").as_member(&a));
+    let again = ctx.join(join("a").under(&a));
     ctx.pass_with(REBALANCE - 1, &[&b]);
     assert!(ctx.is_parked(again));
     ctx.pass(1);
@@ -246,7 +246,7 @@ fn a_dynamic_member_that_does_not_rejoin_in_time_is_removed() {
 fn the_rebalance_timeout_is_the_longest_of_all_members() {
     let mut ctx = Context::new();
     let [a, b] = ctx.stable_with([join("a"), join("b").with_timeouts(SESSION, 2 * REBALANCE)]);
-    let again = ctx.join(join("a").as_member(&a));
+    let again = ctx.join(join("a").under(&a));
     ctx.pass_with(2 * REBALANCE - 1, &[&b]);
     assert!(ctx.is_parked(again));
     ctx.pass(1);
@@ -257,7 +257,7 @@ fn the_rebalance_timeout_is_the_longest_of_all_members() {
 fn a_leader_that_does_not_rejoin_is_replaced_by_one_that_did() {
     let mut ctx = Context::new();
     let [a, b] = ctx.stable(["a", "b"]);
-    let changed = ctx.join(join("b").as_member(&b).subscribing("u"));
+    let changed = ctx.join(join("b").under(&b).subscribing("u"));
     ctx.pass_with(REBALANCE, &[&a]);
     assert_eq!(ctx.joined(changed).leader, b);
 }
@@ -266,13 +266,13 @@ fn a_leader_that_does_not_rejoin_is_replaced_by_one_that_did() {
 fn a_leader_that_rejoins_makes_a_rebalance_even_without_a_change() {
     let mut ctx = Context::new();
     let [a, b] = ctx.stable(["a", "b"]);
-    let again = ctx.join(join("b").as_member(&b));
+    let again = ctx.join(join("b").under(&b));
     assert_eq!(
         ctx.joined(again).generation.0,
         1,
         "a follower without a change is told what it knows"
     );
-    let again = ctx.join(join("a").as_member(&a));
+    let again = ctx.join(join("a").under(&a));
     assert!(ctx.is_parked(again));
     assert_eq!(ctx.state(), ClassicState::PreparingRebalance);
 }
@@ -287,7 +287,7 @@ fn a_change_of_metadata_or_of_the_order_of_protocols_makes_a_rebalance() {
         let mut ctx = Context::new();
         let before = [("range", "x"), ("sticky", "y")];
         let [_, b] = ctx.stable_with(["a", "b"].map(|name| join(name).with_protocols(&before)));
-        let ticket = ctx.join(join("b").as_member(&b).with_protocols(protocols));
+        let ticket = ctx.join(join("b").under(&b).with_protocols(protocols));
         assert!(ctx.is_parked(ticket), "{protocols:?}");
     }
 }
@@ -296,7 +296,7 @@ fn a_change_of_metadata_or_of_the_order_of_protocols_makes_a_rebalance() {
 fn other_timeouts_alone_are_no_change() {
     let mut ctx = Context::new();
     let [_, b] = ctx.stable(["a", "b"]);
-    let ticket = ctx.join(join("b").as_member(&b).with_timeouts(7_000, 8_000));
+    let ticket = ctx.join(join("b").under(&b).with_timeouts(7_000, 8_000));
     assert_eq!(ctx.joined(ticket).generation.0, 1);
 }
 
@@ -306,11 +306,11 @@ fn a_lost_answer_is_repeated_while_the_leader_assigns() {
     let (a, b) = (ctx.join(join("a").at_once()), ctx.join(join("b").at_once()));
     ctx.pass(INITIAL_DELAY * 2);
     let (a, b) = (ctx.joined(a), ctx.joined(b));
-    let again_a = ctx.join(join("a").as_member(&a.member));
-    let again_b = ctx.join(join("b").as_member(&b.member));
+    let again_a = ctx.join(join("a").under(&a.member));
+    let again_b = ctx.join(join("b").under(&b.member));
     assert_eq!(ctx.joined(again_a), a);
     assert_eq!(ctx.joined(again_b), b);
-    let changed = ctx.join(join("b").as_member(&b.member).subscribing("u"));
+    let changed = ctx.join(join("b").under(&b.member).subscribing("u"));
     assert!(ctx.is_parked(changed));
     assert_eq!(ctx.state(), ClassicState::PreparingRebalance);
 }
@@ -319,8 +319,8 @@ fn a_lost_answer_is_repeated_while_the_leader_assigns() {
 fn a_second_join_of_a_member_takes_the_place_of_the_first() {
     let mut ctx = Context::new();
     let [a, _] = ctx.stable(["a", "b"]);
-    let first = ctx.join(join("a").as_member(&a));
-    let second = ctx.join(join("a").as_member(&a));
+    let first = ctx.join(join("a").under(&a));
+    let second = ctx.join(join("a").under(&a));
     assert_eq!(ctx.refusal(first), ErrorCode::RebalanceInProgress);
     assert!(ctx.is_parked(second));
 }
@@ -344,10 +344,10 @@ fn while_members_join_the_first_to_come_have_the_places() {
         ..GroupConfig::default()
     });
     let [a, b] = ctx.stable(["a", "b"]);
-    let a = ctx.join(join("a").as_member(&a));
+    let a = ctx.join(join("a").under(&a));
     let c = ctx.join(join("c").at_once());
     assert!(ctx.is_parked(c), "only one of the two places is taken again");
-    let b = ctx.join(join("b").as_member(&b));
+    let b = ctx.join(join("b").under(&b));
     assert_eq!(ctx.refusal(b), ErrorCode::GroupMaxSizeReached);
     assert_eq!(ctx.joined(a).members.len(), 2, "and b is no member any more");
 }

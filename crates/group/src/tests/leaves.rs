@@ -11,7 +11,7 @@ fn a_member_that_leaves_makes_the_others_join_anew_at_once() {
     let [a, b] = ctx.stable(["a", "b"]);
     assert_eq!(ctx.leave(&[leaver(&b)]), vec![Ok(())]);
     assert_eq!(ctx.heartbeat(&a, 1), Err(ErrorCode::RebalanceInProgress));
-    let again = ctx.join(join("a").as_member(&a));
+    let again = ctx.join(join("a").under(&a));
     assert_eq!(ctx.joined(again).generation.0, 2);
 }
 
@@ -88,7 +88,7 @@ fn a_pending_member_can_leave_and_is_waited_for_no_longer() {
     let mut ctx = Context::new();
     let [a] = ctx.stable(["a"]);
     let b = ctx.ask_for_id(join("b"));
-    let again = ctx.join(join("a").as_member(&a));
+    let again = ctx.join(join("a").under(&a));
     assert!(ctx.is_parked(again));
     assert_eq!(ctx.leave(&[leaver(&b)]), vec![Ok(())]);
     assert_eq!(ctx.joined(again).generation.0, 2);
@@ -99,7 +99,7 @@ fn a_newcomer_that_leaves_has_its_parked_join_answered() {
     let mut ctx = Context::new();
     ctx.stable(["a"]);
     let b = ctx.ask_for_id(join("b"));
-    let parked = ctx.join(join("b").as_member(&b));
+    let parked = ctx.join(join("b").under(&b));
     ctx.leave(&[leaver(&b)]);
     assert_eq!(ctx.refusal(parked), ErrorCode::UnknownMemberId);
 }

@@ -219,7 +219,7 @@ impl World {
             .with_timeouts(SESSION, TIMEOUT)
             .subscribing(&format!("t{}", consumer.topic));
         if let Some(id) = &consumer.id {
-            join = join.as_member(id);
+            join = join.under(id);
         }
         if let Some(instance) = &consumer.instance {
             join = join.of_instance(instance);

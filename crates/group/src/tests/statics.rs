@@ -45,7 +45,7 @@ fn the_process_that_was_replaced_is_fenced() {
         Err(ErrorCode::UnknownMemberId),
         "without its instance id it is unknown"
     );
-    let ticket = ctx.join(join("j").as_member(&j).of_instance("j"));
+    let ticket = ctx.join(join("j").under(&j).of_instance("j"));
     assert_eq!(ctx.refusal(ticket), ErrorCode::FencedInstanceId);
     let mut late = sync(&j, 1, &[]);
     late.instance = Some("j".into());
@@ -77,7 +77,7 @@ fn before_v9_a_leader_that_restarts_is_told_its_old_id() {
     assert_eq!(joined.leader, i);
     assert_ne!(joined.member, i);
     assert_eq!((joined.members.len(), joined.skip_assignment), (0, false));
-    let again = ctx.join(join("i").as_member(&joined.member).of_instance("i"));
+    let again = ctx.join(join("i").under(&joined.member).of_instance("i"));
     assert!(
         ctx.is_parked(again),
         "it leads all the same: joining again makes a rebalance"
@@ -122,9 +122,9 @@ fn a_restart_while_members_join_fences_the_parked_join() {
 fn an_instance_id_must_go_with_the_right_member_id() {
     let mut ctx = Context::new();
     let [i, _] = statics(&mut ctx);
-    let wrong = ctx.join(join("i").as_member(&i).of_instance("j"));
+    let wrong = ctx.join(join("i").under(&i).of_instance("j"));
     assert_eq!(ctx.refusal(wrong), ErrorCode::FencedInstanceId);
-    let unknown = ctx.join(join("i").as_member(&i).of_instance("k"));
+    let unknown = ctx.join(join("i").under(&i).of_instance("k"));
     assert_eq!(ctx.refusal(unknown), ErrorCode::UnknownMemberId);
 }
 
@@ -134,7 +134,7 @@ fn a_static_member_may_leave_its_instance_id_out() {
     let [_, j] = statics(&mut ctx);
     assert_eq!(ctx.heartbeat(&j, 1), Ok(()));
     assert_eq!(ctx.commit(commit("t", 1).by(&j, 1)), Ok(()));
-    let again = ctx.join(join("j").as_member(&j));
+    let again = ctx.join(join("j").under(&j));
     assert_eq!(ctx.joined(again).generation.0, 1);
 }
 
@@ -143,7 +143,7 @@ fn a_static_member_that_does_not_rejoin_keeps_its_place_until_it_should_have_syn
     let mut ctx = Context::new();
     let (long, timeout) = (1_800_000, REBALANCE);
     let [i, j] = ctx.stable_with(["i", "j"].map(|name| join(name).of_instance(name).with_timeouts(long, timeout)));
-    let again = ctx.join(join("i").as_member(&i).with_timeouts(long, timeout));
+    let again = ctx.join(join("i").under(&i).with_timeouts(long, timeout));
     ctx.pass(REBALANCE);
     assert_eq!(ctx.joined(again).members.len(), 2, "kept");
     ctx.sync(&i, 2, &[(&i, "0"), (&j, "1")]);

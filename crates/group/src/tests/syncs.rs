@@ -146,7 +146,7 @@ fn a_leader_that_never_syncs_is_removed() {
     ctx.pass_with(REBALANCE, &[&a]);
     assert_eq!(ctx.refusal(follower), ErrorCode::RebalanceInProgress);
     assert_eq!(ctx.members(), vec![b.clone()]);
-    let again = ctx.join(join("b").as_member(&b));
+    let again = ctx.join(join("b").under(&b));
     assert_eq!(ctx.joined(again).leader, b);
 }
 
