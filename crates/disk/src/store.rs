@@ -292,9 +292,7 @@ impl Shared {
         match dir.owner()? {
             Some(owner) if owner == id.topic => Ok(true),
             Some(owner) => {
-                let _ = name;
-                let path = dir.mark_deleted(&self.root, owner)?;
-                lock(&self.work).deleted.push(path);
+                self.discard(dir, owner, name)?;
                 Ok(false)
             }
             None => Ok(false),
@@ -324,7 +322,8 @@ impl Shared {
     }
 
     fn delete_partition(&self, id: PartitionId, topic: &TopicName) -> Result<(), StorageFault> {
-        let mut work = lock(&self.work);
+        // No settle is under way, and none will find it.
+        let work = lock(&self.work);
         lock(&self.partitions).remove(&id);
         lock(&self.pending).remove(id);
         lock(&self.touched).remove(&id);
@@ -336,11 +335,17 @@ impl Shared {
         if dir.owner()? != Some(id.topic) {
             return Ok(());
         }
-        // A topic of the same name to come must not begin where this one did.
-        if lock(&self.log_starts).remove(&name).is_some() {
-            self.write_log_starts(&mut work)?;
-        }
-        let path = dir.mark_deleted(&self.root, id.topic)?;
+        drop(work);
+        self.discard(&dir, id.topic, &name)
+    }
+
+    /// Has a directory removed in the background.
+    fn discard(&self, dir: &PartitionDir, owner: TopicId, name: &TopicPartition) -> Result<(), StorageFault> {
+        let mut work = lock(&self.work);
+        // First the line, then the directory: a topic of the same name must not begin where this one did.
+        lock(&self.log_starts).remove(name);
+        self.write_log_starts(&mut work)?;
+        let path = dir.mark_deleted(&self.root, owner)?;
         work.deleted.push(path);
         Ok(())
     }

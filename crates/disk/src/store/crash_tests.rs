@@ -175,6 +175,9 @@ impl Run {
         for id in ids {
             store.open_partition(opening(id))?;
         }
+        if std::env::var_os("OTTLA_CRASH_TRACE").is_some() {
+            println!("step opened {report:?}");
+        }
         if report.entries > 0 {
             self.note("replay");
         }
@@ -241,7 +244,11 @@ impl Run {
     }
 
     fn step(&mut self) -> Result<(), ()> {
-        match self.random.below(40) {
+        let step = self.random.below(40);
+        if std::env::var_os("OTTLA_CRASH_TRACE").is_some() {
+            println!("step {step}");
+        }
+        match step {
             0..18 => self.append(),
             18..26 => match self.store().flush_once() {
                 Ok(Flushed::NoSpace) | Err(_) => Err(()),
@@ -284,6 +291,9 @@ impl Run {
             return Ok(());
         };
         assert!(!appended.duplicate);
+        if std::env::var_os("OTTLA_CRASH_TRACE").is_some() {
+            println!("append {id:?} {appended:?} {:?}", partition.offsets());
+        }
         let known = self.known.get_mut(&id).unwrap();
         assert_eq!(appended.base_offset, known.end, "offsets run on");
         known.sequence += 1;
@@ -355,6 +365,9 @@ impl Run {
 
     fn crash(&mut self) {
         // A store that is gone stopped cleanly and did not come up again: all it had is durable.
+        if std::env::var_os("OTTLA_CRASH_TRACE").is_some() {
+            println!("step crash");
+        }
         let durable = self.store.take().map_or(Lsn(u64::MAX - 1), |store| store.durability().durable());
         self.vfs.crash(self.random.next());
         self.reopen();
