@@ -28,7 +28,7 @@ use crate::driver::Driver;
 use crate::file_cache::FileCache;
 use crate::journal::DiskJournal;
 use crate::options::{OpenFault, RecoveryReport, StoreOptions};
-use crate::partition_dir::{PartitionDir, remove_dir};
+use crate::partition_dir::{DELETED, PartitionDir, STRAY, remove_dir};
 use crate::segments::{DiskSegments, SegmentConfig, SegmentsOpening};
 use crate::text::{self, Offsets};
 use crate::vfs::{LockGuard, Vfs, fault};
@@ -295,7 +295,12 @@ impl Shared {
                 self.discard(dir, owner, name)?;
                 Ok(false)
             }
-            None => Ok(false),
+            None if PartitionDir::offsets_of(&dir.names()?, "log").is_empty() => Ok(false),
+            None => {
+                let path = dir.set_aside(&self.root, id.topic, STRAY)?;
+                tracing::error!(path = %path.display(), "segments without a partition.metadata are set aside");
+                Ok(false)
+            }
         }
     }
 
@@ -345,7 +350,7 @@ impl Shared {
         // First the line, then the directory: a topic of the same name must not begin where this one did.
         lock(&self.log_starts).remove(name);
         self.write_log_starts(&mut work)?;
-        let path = dir.mark_deleted(&self.root, owner)?;
+        let path = dir.set_aside(&self.root, owner, DELETED)?;
         work.deleted.push(path);
         Ok(())
     }

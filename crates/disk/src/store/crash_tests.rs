@@ -199,7 +199,7 @@ impl Run {
                 "{id:?}: acknowledged up to {acknowledged}, there up to {}",
                 offsets.log_end
             );
-            assert!(offsets.log_end <= known.end, "nothing is there that was not appended");
+            assert!(offsets.log_end <= known.end, "{id:?}: {offsets:?}, but only {} was appended", known.end);
             let started = known.starts.iter().filter(|(_, lsn)| *lsn <= durable);
             let started = started.map(|(start, _)| *start).max().unwrap_or_default();
             known.start_acknowledged = known.start_acknowledged.max(started);
