@@ -39,6 +39,8 @@ mod settle;
 
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod media_tests;
 
 use pending::{Pending, Replay};
 
