@@ -121,9 +121,9 @@ fn wait(store: &LocalStore, lsn: Lsn) {
 }
 
 fn timed<T>(what: &str, work: impl FnOnce() -> T) -> T {
-    let begin = Instant::now();
+    let (begin, before) = (Instant::now(), cpu());
     let result = work();
-    println!("{what}: {:?}", begin.elapsed());
+    println!("{what}: {:?}, {:.2} CPU-s", begin.elapsed(), cpu() - before);
     result
 }
 

@@ -270,7 +270,6 @@ impl Shared {
         )?);
         if let Some(replay) = &replay {
             replay_into(&segments, replay)?;
-            lock(&self.touched).insert(id);
         }
         let partition = Arc::new(self.partition(&opening, &dir, &segments, log_start)?);
         let mut partitions = lock(&self.partitions);
@@ -285,6 +284,11 @@ impl Shared {
         });
         let partition = Arc::clone(&open.partition);
         drop(partitions);
+        // In this order: a checkpoint beside this either still sees the journal's entries as needed, or finds the open
+        // partition among those it must flush.
+        if replay.is_some() {
+            lock(&self.touched).insert(id);
+        }
         lock(&self.pending).remove(id);
         Ok(partition)
     }

@@ -13,6 +13,11 @@ use crate::vfs::{RealVfs, SimVfs};
 
 fn options() -> StoreOptions {
     StoreOptions {
+        journal: crate::journal::JournalLimits {
+            file_bytes: 64 << 10,
+            first_file_bytes: 64 << 10,
+            ..Default::default()
+        },
         threads: false,
         ..StoreOptions::new(Identity {
             cluster_id: "cluster".into(),
@@ -283,4 +288,35 @@ fn a_second_process_is_refused() {
     );
     drop(first);
     assert!(open().is_ok());
+}
+
+#[test]
+fn threads_flush_settle_and_stop() {
+    let root = std::env::temp_dir().join(format!("ottla-disk-threads-{}", std::process::id()));
+    let open = || {
+        let threaded = StoreOptions {
+            threads: true,
+            settle_bytes: 4 << 10,
+            ..options()
+        };
+        LocalStore::open(Arc::new(RealVfs), &root, threaded).unwrap()
+    };
+    for round in 1..4 {
+        let (store, report) = open();
+        assert!(report.clean, "the stop before was clean");
+        let partition = store.open_partition(opening(8 << 10)).unwrap();
+        for _ in 0..100 {
+            let mut batch = BatchBuilder::new();
+            batch.push(Millis(1), Some(b"key"), Some(&[7; 500]));
+            partition.append(batch.build(), Origin::Client, Millis(1)).unwrap();
+        }
+        store.stop().unwrap();
+        let offsets = partition.offsets();
+        assert_eq!(
+            (offsets.high_watermark, offsets.settled_end),
+            (Offset(round * 100), Offset(round * 100))
+        );
+        assert!(root.join(text::CLEAN_SHUTDOWN).exists());
+    }
+    std::fs::remove_dir_all(&root).unwrap();
 }
