@@ -1,0 +1,67 @@
+//! The recent batches of one log, in memory: from the first not yet evicted to the log end, without a gap.
+
+use std::collections::VecDeque;
+
+use ottla_model::Offset;
+
+use crate::StoredBatch;
+
+/// Consecutive batches, the last of which ends the log.
+#[derive(Debug)]
+pub struct Tail {
+    batches: VecDeque<StoredBatch>,
+    bytes: usize,
+    end: Offset,
+}
+
+impl Tail {
+    /// No batch, in a log that ends at `end`.
+    pub fn new(end: Offset) -> Tail {
+        Tail {
+            batches: VecDeque::new(),
+            bytes: 0,
+            end,
+        }
+    }
+
+    /// The offset of the first record held here; the log end if none is.
+    pub fn start(&self) -> Offset {
+        self.batches.front().map_or(self.end, StoredBatch::base_offset)
+    }
+
+    /// The offset the next record will get.
+    pub fn end(&self) -> Offset {
+        self.end
+    }
+
+    /// Bytes of the batches held here.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends the next batch.
+    pub fn push(&mut self, batch: StoredBatch) {
+        assert_eq!(batch.base_offset(), self.end, "offsets are gapless");
+        assert!(
+            batch.last_offset() >= batch.base_offset(),
+            "a batch takes at least one offset"
+        );
+        self.end = batch.next_offset();
+        self.bytes += batch.size();
+        self.batches.push_back(batch);
+    }
+
+    /// The batches from the one that holds `from` (or the first after it).
+    pub fn from(&self, from: Offset) -> impl Iterator<Item = &StoredBatch> {
+        let first = self.batches.partition_point(|batch| batch.last_offset() < from);
+        self.batches.range(first..)
+    }
+
+    /// Drops the batches that end at or below `before`; gives the bytes freed.
+    pub fn evict(&mut self, before: Offset) -> usize {
+        let gone = self.batches.partition_point(|batch| batch.next_offset() <= before);
+        let freed = self.batches.drain(..gone).map(|batch| batch.size()).sum();
+        self.bytes -= freed;
+        freed
+    }
+}
