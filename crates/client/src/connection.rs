@@ -6,24 +6,24 @@
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 use ottla_model::ErrorCode;
-use ottla_wire::{
-    Api, DecodeFault, RESPONSE_BYTES_MIN, RequestHeader, ResponseHeader, Versions, decode_response, split,
-};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use ottla_wire::{Api, DecodeFault, RequestHeader, ResponseHeader, Versions, decode_response};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::error::{ClientError, Result, code_of};
+
+mod halves;
+
+use halves::{Waiting, read_answers, write_frames};
 
 /// What a connection needs to know.
 #[derive(Clone, Debug)]
@@ -66,10 +66,6 @@ struct Shared {
     tasks: [JoinHandle<()>; 2],
 }
 
-/// Who waits for which answer; closed once the connection is.
-#[derive(Default)]
-struct Waiting(Mutex<Option<HashMap<i32, oneshot::Sender<Bytes>>>>);
-
 impl Connection {
     /// Connects to `broker` (`host:port`) and learns which versions it speaks.
     pub async fn open(broker: &str, config: ConnectionConfig) -> Result<Connection> {
@@ -92,7 +88,7 @@ impl Connection {
         let socket = TcpStream::connect(broker).await.map_err(fault)?;
         socket.set_nodelay(true).map_err(fault)?;
         let (reader, writer) = socket.into_split();
-        let waiting = Arc::new(Waiting(Mutex::new(Some(HashMap::new()))));
+        let waiting = Arc::new(Waiting::open());
         let (frames, queue) = mpsc::unbounded_channel();
         let reading = read_answers(broker.to_owned(), reader, waiting.clone(), config.response_bytes_max);
         let tasks = [
@@ -358,64 +354,9 @@ impl Drop for Shared {
     }
 }
 
-impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<i32, oneshot::Sender<Bytes>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Dropping the senders tells everyone who waits.
-    fn close(&self) {
-        *self.lock() = None;
-    }
-}
-
-async fn write_frames(mut writer: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Bytes>, waiting: Arc<Waiting>) {
-    while let Some(frame) = queue.recv().await {
-        if writer.write_all(&frame).await.is_err() {
-            break;
-        }
-    }
-    waiting.close();
-}
-
-async fn read_answers(broker: String, mut reader: OwnedReadHalf, waiting: Arc<Waiting>, bytes_max: usize) {
-    let mut buffer = BytesMut::with_capacity(READ_BYTES);
-    loop {
-        match split(&mut buffer, RESPONSE_BYTES_MIN, bytes_max) {
-            Ok(Some(frame)) => hand_over(&waiting, frame),
-            Ok(None) => {
-                buffer.reserve(READ_BYTES);
-                if !matches!(reader.read_buf(&mut buffer).await, Ok(1..)) {
-                    break;
-                }
-            }
-            Err(fault) => {
-                tracing::warn!(broker, %fault, "closing");
-                break;
-            }
-        }
-    }
-    waiting.close();
-}
-
-fn hand_over(waiting: &Waiting, frame: Bytes) {
-    let Ok(header) = ResponseHeader::peek(&frame) else {
-        return;
-    };
-    let asker = waiting
-        .lock()
-        .as_mut()
-        .and_then(|waiting| waiting.remove(&header.correlation_id));
-    if let Some(asker) = asker {
-        // The asker may have given up; then nobody misses the answer.
-        let _ = asker.send(frame);
-    }
-}
-
 fn api_of<Q: Request>() -> Result<Api> {
     Api::from_key(Q::KEY).ok_or_else(|| ClientError::Misuse(format!("API key {} is not spoken", Q::KEY)))
 }
 
 const LENGTH_BYTES: usize = 4;
-const READ_BYTES: usize = 64 * 1024;
 const NEGOTIATION_VERSION: i16 = 3;

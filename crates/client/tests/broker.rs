@@ -2,6 +2,8 @@
 //!
 //! `OTTLA_TEST_BOOTSTRAP=127.0.0.1:9092 cargo test -p ottla-client --test broker -- --ignored`
 
+#![allow(clippy::unwrap_used, reason = "a test may end at any surprise")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -383,6 +385,42 @@ async fn a_silent_member_is_lost_and_comes_back() {
     let event = member.poll(Duration::from_secs(1)).await.unwrap();
     assert_eq!(event, Some(Event::Lost(vec![scene.partition(0)])));
     assert_eq!(assigned(&mut member).await, BTreeSet::from([0]));
+    member.close().await.unwrap();
+    scene.end().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a broker, and OTTLA_TEST_RESTART, a command that restarts it"]
+async fn an_idempotent_producer_and_a_member_survive_a_restart() {
+    let command = std::env::var("OTTLA_TEST_RESTART").expect("OTTLA_TEST_RESTART is a command");
+    let scene = Scene::new("restart", 2).await;
+    let mut member = scene.member();
+    assigned(&mut member).await;
+    let restart = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        let status = std::process::Command::new("sh").args(["-c", &command]).status();
+        assert!(status.unwrap().success());
+    });
+    let producer = scene.producer(ProducerConfig::default());
+    let mut deliveries = Vec::new();
+    for number in 0..2_000 {
+        let record = scene.record(Some(number % 2), None, &number.to_string());
+        deliveries.push(producer.send(record).await.unwrap());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for delivery in deliveries {
+        delivery.wait().await.unwrap();
+    }
+    restart.await.unwrap();
+    let records = read(&mut member, 2_000).await;
+    let mut values: Vec<(i32, i64, i32)> = Vec::new();
+    for record in &records {
+        let value = std::str::from_utf8(record.value.as_ref().unwrap()).unwrap();
+        values.push((record.partition.index.0, record.offset, value.parse().unwrap()));
+    }
+    values.sort();
+    let expected = (0..2).flat_map(|index| (0..1_000).map(move |offset| (index, offset.into(), offset * 2 + index)));
+    assert_eq!(values, expected.collect::<Vec<_>>());
     member.close().await.unwrap();
     scene.end().await;
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use ottla_log::batch::{BatchHeader, attributes};
-use ottla_log::{Batches, Marker, RecordView, Unpacked};
+use ottla_log::{Batches, Codec, Marker, RecordView, Unpacked};
 use ottla_model::TopicPartition;
 
 use super::ConsumedRecord;
 use crate::error::{ClientError, Result};
 
 /// Reads the records at or behind `from` and the position behind the last batch. A batch that is cut short at the end,
-/// as brokers may send it, is left for the next fetch.
+/// as brokers may send it, is left for the next fetch. Uncompressed records are slices of `bytes`.
 ///
 /// `aborted` are (producer id, first offset) of the aborted transactions in `bytes`; empty where all records are read.
 pub(super) fn read(
@@ -54,7 +54,7 @@ fn end_transaction(header: &BatchHeader, batch: &[u8], skipped: &mut BTreeSet<i6
 fn read_batch(
     partition: &TopicPartition,
     header: &BatchHeader,
-    batch: &[u8],
+    batch: &Bytes,
     from: i64,
     records: &mut Vec<ConsumedRecord>,
 ) -> Result<()> {
@@ -64,30 +64,44 @@ fn read_batch(
         what,
     };
     let unpacked = Unpacked::open(batch).map_err(|fault| damaged(fault.to_string()))?;
+    let is_in_place = unpacked.codec == Codec::None;
+    let owned = |bytes: &[u8]| {
+        if is_in_place {
+            batch.slice_ref(bytes)
+        } else {
+            Bytes::copy_from_slice(bytes)
+        }
+    };
     for record in unpacked.records() {
         let record = record.map_err(|fault| damaged(fault.to_string()))?;
         let offset = header.base_offset.0 + i64::from(record.offset_delta);
         if offset >= from {
-            records.push(consumed(partition, header, offset, &record));
+            records.push(consumed(partition, header, offset, &record, owned));
         }
     }
     Ok(())
 }
 
-fn consumed(partition: &TopicPartition, header: &BatchHeader, offset: i64, record: &RecordView<'_>) -> ConsumedRecord {
+fn consumed(
+    partition: &TopicPartition,
+    header: &BatchHeader,
+    offset: i64,
+    record: &RecordView<'_>,
+    owned: impl Fn(&[u8]) -> Bytes,
+) -> ConsumedRecord {
     let timestamp = if header.attributes & attributes::LOG_APPEND_TIME != 0 {
         header.max_timestamp.0
     } else {
         header.base_timestamp.0.wrapping_add(record.timestamp_delta)
     };
-    let owned = |bytes: Option<&[u8]>| bytes.map(Bytes::copy_from_slice);
-    let header = |(name, value)| (String::from_utf8_lossy(name).into_owned(), owned(value));
+    let header =
+        |(name, value): (&[u8], Option<&[u8]>)| (String::from_utf8_lossy(name).into_owned(), value.map(&owned));
     ConsumedRecord {
         partition: partition.clone(),
         offset,
         timestamp,
-        key: owned(record.key),
-        value: owned(record.value),
+        key: record.key.map(&owned),
+        value: record.value.map(&owned),
         headers: record.headers.iter().map(header).collect(),
     }
 }
@@ -152,6 +166,16 @@ mod tests {
         ];
         let expected = ["plain", "committed", "next"].map(String::from).to_vec();
         assert_eq!(values(bytes.concat(), 0, &[(7, 0)]), (expected, 7));
+    }
+
+    #[test]
+    fn every_codec_is_read() {
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let mut builder = BatchBuilder::new().codec(codec);
+            builder.push(Millis(0), None, Some(b"squeezed"));
+            let expected = vec!["squeezed".to_owned()];
+            assert_eq!(values(builder.build().to_vec(), 0, &[]), (expected, 1), "{codec:?}");
+        }
     }
 
     #[test]
