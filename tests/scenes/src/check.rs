@@ -348,3 +348,130 @@ fn events_of<'a, S: AsRef<str>>(story: &'a Story, ids: &'a [S], kind: Kind) -> i
         .iter()
         .filter(move |e| e.kind == kind && ids.iter().any(|id| id.as_ref() == e.id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A story of one process, whose lines carry their times themselves.
+    fn story(lines: &[Value]) -> Story {
+        let mut story = Story::new();
+        for id in ["a", "b"] {
+            story.sent(0, json!({ "cmd": "consumer", "id": id, "group": "g" }));
+        }
+        for line in lines {
+            story.received(0, &line.to_string());
+        }
+        story
+    }
+
+    fn turn(ms: i64, id: &str, event: &str) -> Value {
+        json!({ "event": event, "id": id, "ms": ms, "partitions": [["t", 0]] })
+    }
+
+    fn read(ms: i64, id: &str, first: i64, last: i64) -> Value {
+        let values: Vec<_> = (first..=last).map(|i| format!("v-{i}")).collect();
+        json!({ "event": "records", "id": id, "ms": ms, "topic": "t", "partition": 0, "first": first, "last": last,
+            "count": values.len(), "values": values })
+    }
+
+    fn commit(ms: i64, id: &str, offset: i64) -> Value {
+        json!({ "event": "committed", "id": id, "ms": ms, "offsets": [["t", 0, offset]] })
+    }
+
+    fn acked(count: i64) -> Acked {
+        let mut acked = Acked::default();
+        let acks: Vec<_> = (0..count).map(|i| json!([i, 0, i])).collect();
+        let body = json!({ "acks": acks });
+        acked.add(
+            "t",
+            "v",
+            &Event {
+                kind: Kind::Done,
+                id: "p".into(),
+                process: 0,
+                arrived: 0,
+                body,
+            },
+        );
+        acked
+    }
+
+    #[test]
+    fn lost_repeated_and_changed_records_are_found() {
+        let good = story(&[read(1, "a", 0, 4), read(2, "b", 5, 9)]);
+        assert!(once(&good, &["a", "b"], &acked(10)).is_ok());
+        assert!(once(&good, &["a", "b"], &acked(9)).is_err(), "read what nobody sent");
+        assert!(complete(&good, &["a"], &acked(10)).is_err(), "half is lost");
+        let again = story(&[read(1, "a", 0, 4), read(2, "b", 4, 9)]);
+        assert!(matches!(complete(&again, &["a", "b"], &acked(10)), Ok(1)));
+        assert!(once(&again, &["a", "b"], &acked(10)).is_err());
+        let mut wrong = read(1, "a", 0, 0);
+        wrong["values"][0] = "v-7".into();
+        assert!(complete(&story(&[wrong]), &["a"], &acked(1)).is_err());
+    }
+
+    #[test]
+    fn two_owners_are_found() {
+        let handed_on = [
+            turn(0, "a", "assigned"),
+            turn(1000, "a", "revoked"),
+            turn(1001, "b", "assigned"),
+        ];
+        assert!(one_owner_at_a_time(&story(&handed_on), "g").is_ok());
+        let early = [
+            turn(0, "a", "assigned"),
+            turn(500, "b", "assigned"),
+            turn(1000, "a", "revoked"),
+        ];
+        assert!(one_owner_at_a_time(&story(&early), "g").is_err());
+        let never = [turn(0, "a", "assigned"), turn(9000, "b", "assigned")];
+        assert!(one_owner_at_a_time(&story(&never), "g").is_err());
+    }
+
+    #[test]
+    fn an_evicted_member_may_notice_late() {
+        let expired = [
+            turn(0, "a", "assigned"),
+            turn(6000, "b", "assigned"),
+            turn(7000, "a", "lost"),
+        ];
+        assert!(one_owner_at_a_time(&story(&expired), "g").is_ok());
+        let alive = [&expired[..1], &[commit(3000, "a", 1)], &expired[1..]].concat();
+        assert!(
+            one_owner_at_a_time(&story(&alive), "g").is_err(),
+            "its session had not run out"
+        );
+    }
+
+    #[test]
+    fn needless_repeats_and_gaps_are_found() {
+        let first = [
+            turn(0, "a", "assigned"),
+            read(10, "a", 0, 4),
+            commit(20, "a", 5),
+            turn(100, "a", "revoked"),
+        ];
+        let then = |from: i64| [&first[..], &[turn(200, "b", "assigned"), read(300, "b", from, 9)]].concat();
+        assert!(repeats_from_commits_only(&story(&then(5)), "g").is_ok());
+        assert!(repeats_from_commits_only(&story(&then(4)), "g").is_err());
+        let gap = [turn(0, "a", "assigned"), read(10, "a", 0, 4), read(20, "a", 6, 9)];
+        assert!(repeats_from_commits_only(&story(&gap), "g").is_err());
+    }
+
+    #[test]
+    fn reading_without_owning_is_found() {
+        let before = [read(1, "a", 0, 4), turn(2, "a", "assigned")];
+        assert!(reads_are_owned(&story(&before), "g").is_err());
+        let after = [turn(0, "a", "assigned"), turn(1, "a", "revoked"), read(2, "a", 0, 4)];
+        assert!(reads_are_owned(&story(&after), "g").is_err());
+    }
+
+    #[test]
+    fn a_member_that_ends_unbidden_is_found() {
+        let ended = json!({ "event": "ended", "id": "a", "ms": 1 });
+        assert!(nobody_gave_up(&story(&[ended])).is_err());
+        assert!(nobody_gave_up(&story(&[json!("not an event")])).is_err());
+    }
+}

@@ -37,9 +37,13 @@ pub fn run(options: &Options) -> Outcome<bool> {
         all.push(results);
     }
     if let [kafka, ottla] = &all[..] {
-        let differences = report::differences(kafka, ottla);
+        let (differences, errors) = report::differences(kafka, ottla);
         well &= differences.is_empty();
-        println!("{}", report::list(&differences));
+        println!("differences: {}", report::list(&differences));
+        println!(
+            "errors seen on one broker only (some come by chance): {}",
+            report::list(&errors)
+        );
     }
     for (client, why) in missing {
         println!("{client} was not played: {why}");
@@ -96,7 +100,8 @@ fn play_all(options: &Options, kind: Kind, clients: &[Client], scenes: &[Scene],
     let mut threads = Vec::new();
     for (client, scene) in cells {
         // Begun in order, so that nothing heavy waits for ever behind what is light.
-        let weight = slots.take(client.weight());
+        let own_jvm = kind == Kind::Kafka && scene.kills_the_broker();
+        let weight = slots.take(client.weight() + if own_jvm { 2 } else { 0 });
         let (slots, source, options) = (slots.clone(), source.clone(), options.clone());
         let dir = root.join(format!("{}-{client}-{scene}", name(kind)));
         threads.push(std::thread::spawn(move || {

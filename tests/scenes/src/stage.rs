@@ -144,6 +144,18 @@ impl Stage {
         driver.finish(&self.begin(driver, cmd, fields)?, PATIENCE * 2)
     }
 
+    /// Notes how a command ends that may well be refused: the error's name, or `done`.
+    pub fn note_refusal(&self, driver: &Driver, cmd: &str, fields: Value) -> Outcome<()> {
+        let name = match self.admin(driver, cmd, fields) {
+            Ok(_) => "done".to_owned(),
+            Err(Trouble::Refused { error, .. }) => error,
+            Err(Trouble::Unsupported(_)) => "UNSUPPORTED".to_owned(),
+            Err(trouble) => return Err(trouble),
+        };
+        self.note(&format!("{cmd} in vain"), name);
+        Ok(())
+    }
+
     /// Begins an admin or produce command.
     pub fn begin(&self, driver: &Driver, cmd: &str, mut fields: Value) -> Outcome<Pending> {
         fields["bootstrap"] = self.bootstrap.clone().into();
@@ -260,7 +272,16 @@ impl Stage {
         self.wait_within(patience, &format!("partitions to be shared {shape:?}"), |story| {
             (shape_of(story, ids) == Some(wanted.clone())).then_some(())
         })
-        .map_err(|trouble| Trouble::Unmet(format!("{trouble}; {}", self.owned(ids))))
+        .map_err(|trouble| Trouble::Unmet(format!("{trouble}; {}", self.owned(ids))))?;
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shapes) = facts
+            .entry("shapes".to_owned())
+            .or_insert_with(|| json!([]))
+            .as_array_mut()
+        {
+            shapes.push(json!(wanted));
+        }
+        Ok(())
     }
 
     /// Who owns what, as text.

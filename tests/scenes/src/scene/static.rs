@@ -4,7 +4,7 @@
 use crate::check::{self, Acked};
 use crate::driver::Driver;
 use crate::stage::Stage;
-use crate::story::Kind;
+use crate::story::{Event, Kind};
 use crate::trouble::{Outcome, expect};
 use serde_json::json;
 
@@ -40,6 +40,22 @@ pub fn play(stage: &Stage) -> Outcome<()> {
             (id == "m1" || id == "m3") && matches!(kind, Kind::Assigned | Kind::Revoked | Kind::Lost | Kind::Ended)
         };
         let noticed = story.events[mark..].iter().find(|e| disturbed(&e.id, e.kind));
+        // The generation tells of a rebalance that left every assignment as it was.
+        let generation =
+            |e: &&Event| e.kind == Kind::Assigned && !e.partitions().is_empty() && e.number("generation") >= 0;
+        let later: Vec<i64> = story.events[mark..]
+            .iter()
+            .filter(generation)
+            .map(|e| e.number("generation"))
+            .collect();
+        let before = story.events[..mark]
+            .iter()
+            .rev()
+            .find(generation)
+            .map(|e| e.number("generation"));
+        expect(later.iter().all(|g| Some(*g) == before), || {
+            format!("generation {before:?} became {later:?}")
+        })?;
         expect(noticed.is_none(), || {
             format!("the others noticed: {:?}", noticed.map(|e| e.body.to_string()))
         })?;
