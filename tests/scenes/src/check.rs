@@ -2,7 +2,6 @@
 
 use crate::story::{Event, Kind, Partition, Reads, Story};
 use crate::trouble::{Outcome, expect};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The driver's clocks are told in whole milliseconds and set against each other by their fastest line.
@@ -99,7 +98,7 @@ pub fn complete<S: AsRef<str>>(story: &Story, ids: &[S], acked: &Acked) -> Outco
         })?;
         for (offset, value) in span.zip(values) {
             let sent = acked.0.get(&partition).and_then(|records| records.get(&offset));
-            expect(sent.is_none_or(|sent| value == Value::from(sent.as_str())), || {
+            expect(sent.is_none_or(|sent| value.as_str() == Some(sent)), || {
                 format!("{partition:?} offset {offset} was acknowledged as {sent:?} and read as {value}")
             })?;
         }
@@ -352,7 +351,7 @@ fn events_of<'a, S: AsRef<str>>(story: &'a Story, ids: &'a [S], kind: Kind) -> i
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// A story of one process, whose lines carry their times themselves.
     fn story(lines: &[Value]) -> Story {

@@ -59,8 +59,11 @@ pub fn run(options: &Options) -> Outcome<bool> {
     Ok(well)
 }
 
+/// A client whose toolchain is missing, and what is.
+type Missing = (Client, String);
+
 /// The clients that can be played with, and those that cannot for want of a toolchain.
-fn install(options: &Options) -> Outcome<(Vec<Client>, Vec<(Client, String)>)> {
+fn install(options: &Options) -> Outcome<(Vec<Client>, Vec<Missing>)> {
     let wanted = if options.client.is_empty() {
         Client::value_variants().to_vec()
     } else {
