@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use ottla_wire::frame;
+use ottla_wire::REQUEST_BYTES_MIN;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
@@ -81,7 +81,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, socket: TcpStream, peer: Peer) {
 
 impl Connection {
     async fn run(&mut self) -> Result<std::convert::Infallible, End> {
-        let idle = Duration::from_millis(self.broker.config.connections_max_idle_ms.try_into().unwrap_or(u64::MAX));
+        let idle = idle_max(&self.broker);
         loop {
             self.handle_frames().await?;
             if self.ended {
@@ -100,10 +100,10 @@ impl Connection {
 
     /// Handles every whole frame at hand, as far as waiting answers allow.
     async fn handle_frames(&mut self) -> Result<(), End> {
-        let limit = self.broker.config.socket_request_max_bytes;
+        let limit = self.broker.config.network.socket_request_max_bytes as usize;
         let mut out = Answer::default();
         while self.may_handle() {
-            let frame = frame::split(&mut self.input, limit).map_err(|fault| End::Refused(fault.to_string()))?;
+            let frame = ottla_wire::split(&mut self.input, REQUEST_BYTES_MIN, limit).map_err(|fault| End::Refused(fault.to_string()))?;
             let Some(frame) = frame else { break };
             match dispatch::handle(&self.broker, &mut self.peer, frame) {
                 Reply::Answer(answer) if self.waiting.is_empty() => out.join(answer),
@@ -203,7 +203,7 @@ impl Connection {
     /// A frame that has begun gets exactly the room it lacks, so that a large one is read into a buffer of its own and
     /// never copied; between frames there is room for many small ones.
     fn make_room(&mut self) {
-        match frame::missing(&self.input) {
+        match missing(&self.input) {
             Some(missing) => self.input.reserve(missing.clamp(1, RESERVE_AT_ONCE_MAX)),
             None if self.input.capacity() - self.input.len() < READ_SIZE_LEFT_MIN => self.input.reserve(READ_SIZE),
             None => {}
@@ -235,4 +235,18 @@ impl Waiting {
     fn ready(answer: Answer) -> Waiting {
         Waiting { parked: false, answer: Box::pin(std::future::ready(Reply::Answer(answer))) }
     }
+}
+
+/// `connections.max.idle.ms`; without a limit, longer than any connection lasts.
+fn idle_max(broker: &Broker) -> Duration {
+    const NO_LIMIT: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+    let limit = broker.config.network.connections_max_idle_ms;
+    limit.map_or(NO_LIMIT, |limit| Duration::from_millis(limit.0.max(0) as u64))
+}
+
+/// How many bytes the frame at the front lacks; `None` if none has begun. A length that will be refused counts as none.
+fn missing(input: &[u8]) -> Option<usize> {
+    let length = i32::from_be_bytes(*input.first_chunk()?);
+    let whole = usize::try_from(length).ok()?.checked_add(size_of::<i32>())?;
+    Some(whole.saturating_sub(input.len()))
 }

@@ -84,7 +84,7 @@ where
     R: Encodable + Send + 'static,
 {
     match ottla_wire::decode(envelope.api, envelope.version, body) {
-        Ok(request) => finish(handler(cx, request), move |response| envelope.encode(response)),
+        Ok(request) => finish(handler(cx, request), move |response| envelope.encode(&response)),
         Err(fault) => Reply::Close(fault.to_string()),
     }
 }
@@ -102,15 +102,15 @@ fn serve_fetch(cx: &Cx<'_>, envelope: Envelope, body: Bytes) -> Reply {
     }
 }
 
-fn finish<R: Send + 'static>(handled: Handled<R>, encode: impl Fn(&R) -> Reply + Send + 'static) -> Reply {
+fn finish<R: Send + 'static>(handled: Handled<R>, encode: impl FnOnce(R) -> Reply + Send + 'static) -> Reply {
     let (parked, answer) = match handled {
-        Handled::Now(response) => return encode(&response),
+        Handled::Now(response) => return encode(response),
         Handled::Silent => return Reply::Silence,
         Handled::Close(reason) => return Reply::Close(reason),
         Handled::Pipelined(answer) => (false, answer),
         Handled::Parked(answer) => (true, answer),
     };
-    Reply::Later { parked, answer: Box::pin(async move { encode(&answer.await) }) }
+    Reply::Later { parked, answer: Box::pin(async move { encode(answer.await) }) }
 }
 
 impl Envelope {

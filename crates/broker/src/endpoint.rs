@@ -9,9 +9,10 @@ impl Broker {
     /// Host and port for this client: what `advertised.listeners` says, else the address by which the client reached us,
     /// which has just been shown to work.
     pub(crate) fn endpoint(&self, peer: &Peer) -> (String, i32) {
-        match &self.config.advertised {
-            Some(advertised) => (advertised.host.clone(), i32::from(advertised.port)),
-            None => reached(peer.local),
+        let local = reached(peer.local);
+        match self.config.network.advertised_listeners.first() {
+            Some(advertised) => (advertised.host.clone().unwrap_or(local.0), i32::from(advertised.port)),
+            None => local,
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Broker {
     pub store: Arc<LocalStore>,
     pub topics: Arc<topics::Topics>,
     pub metadata: coordinators::ClusterMetadata,
-    pub groups: coordinators::GroupCoordinators,
+    pub groups: Arc<coordinators::GroupCoordinators>,
     sessions: Mutex<fetch_session::Sessions>,
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use crate::Broker;
@@ -16,10 +17,12 @@ use crate::peer::Peer;
 /// How long accepting rests after the system refused a socket (too many open files, say).
 const REST_AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
-/// Accepts clients until the broker stops.
+/// Accepts clients until the broker stops; dropped, it takes the connections along.
 pub(crate) async fn run(broker: Arc<Broker>, listener: TcpListener) {
-    let places = Arc::new(Semaphore::new(broker.config.max_connections.min(Semaphore::MAX_PERMITS)));
+    let mut connections = JoinSet::new();
+    let places = Arc::new(Semaphore::new((broker.config.network.max_connections as usize).min(Semaphore::MAX_PERMITS)));
     loop {
+        while connections.try_join_next().is_some() {}
         let (socket, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -35,7 +38,7 @@ pub(crate) async fn run(broker: Arc<Broker>, listener: TcpListener) {
         match peer_of(&socket, address) {
             Ok(peer) => {
                 let broker = Arc::clone(&broker);
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     connection::serve(broker, socket, peer).await;
                     drop(place);
                 });

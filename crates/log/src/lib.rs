@@ -10,7 +10,10 @@
 pub mod batch;
 mod builder;
 pub mod codec;
+pub mod compaction;
 mod config;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod durability;
 mod epochs;
 mod memory;

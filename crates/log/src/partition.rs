@@ -232,7 +232,14 @@ impl State {
     /// What a batch in the log says about epochs and producers: live and when the log is scanned at opening.
     fn learn(&mut self, batch: &StoredBatch, marker: Option<Marker>, lsn: Lsn, now: Millis) {
         let header = batch.header();
-        self.epochs.assign(header.leader_epoch, header.base_offset);
+        // An epoch that is known began before this batch, even if a checkpoint says so and not the scan.
+        if self
+            .epochs
+            .latest()
+            .is_none_or(|latest| latest.epoch < header.leader_epoch)
+        {
+            self.epochs.assign(header.leader_epoch, header.base_offset);
+        }
         if let Some(ended) = self.producers.take(header, marker, lsn, now)
             && ended.aborted
         {

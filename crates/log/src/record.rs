@@ -67,6 +67,7 @@ impl<'a> RecordView<'a> {
         Ok(record)
     }
 
+    #[inline]
     fn read_body(body: &mut &'a [u8]) -> Option<RecordView<'a>> {
         let (attributes, rest) = body.split_first()?;
         *body = rest;
@@ -117,6 +118,7 @@ impl<'a> HeadersView<'a> {
     /// No headers.
     pub const NONE: HeadersView<'static> = HeadersView { count: 0, bytes: &[] };
 
+    #[inline]
     fn read(body: &mut &'a [u8]) -> Option<HeadersView<'a>> {
         let count = varint::read_i32(body)?;
         if count < 0 {
@@ -168,6 +170,7 @@ fn read_header<'a>(body: &mut &'a [u8]) -> Option<(&'a [u8], Option<&'a [u8]>)> 
     Some((key, read_nullable(body)?))
 }
 
+#[inline]
 fn read_nullable<'a>(body: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     let length = varint::read_i32(body)?;
     if length < 0 {

@@ -148,3 +148,6 @@ impl Iterator for Batches {
         Some((header, self.rest.split_to(size)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ pub struct Log {
 
 /// Where the log should start, so that the whole segments below can go; `None` if all stay.
 ///
+/// A segment whose records carry no timestamps has no age: only size and log start can make it go.
+///
 /// The oldest segments go, one after the other: those below the log start, those whose newest record is older than the
 /// time limit, those without which the log still has its limit of bytes. The first that stays ends it. All segments are
 /// below the high watermark, so none that is still to be replicated goes.
@@ -37,7 +39,9 @@ pub fn new_log_start(segments: &[SegmentInfo], log: Log, retention: Retention, n
 
 fn too_old(segment: &SegmentInfo, retention: Retention, now: Millis) -> bool {
     match (retention, segment.max_timestamp) {
-        (Retention::Delete { time: Some(time), .. }, Some((newest, _))) => now.since(newest) > time,
+        (Retention::Delete { time: Some(time), .. }, Some((newest, _))) => {
+            newest >= Millis(0) && now.since(newest) > time
+        }
         _ => false,
     }
 }

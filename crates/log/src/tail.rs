@@ -65,3 +65,49 @@ impl Tail {
         freed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ottla_model::{LeaderEpoch, Millis};
+
+    use super::*;
+    use crate::BatchBuilder;
+
+    fn tail(counts: &[i64]) -> Tail {
+        let mut tail = Tail::new(Offset(10));
+        for count in counts {
+            let mut batch = BatchBuilder::new();
+            (0..*count).for_each(|_| batch.push(Millis(0), None, None));
+            tail.push(StoredBatch::number(&batch.build(), tail.end(), LeaderEpoch(0)));
+        }
+        tail
+    }
+
+    #[test]
+    fn the_batch_that_holds_an_offset_is_found() {
+        let tail = tail(&[2, 3, 1]);
+        let first = |from| tail.from(Offset(from)).next().map(|batch| batch.base_offset().0);
+        assert_eq!([9, 10, 11, 12, 14, 15].map(first), [10, 10, 10, 12, 12, 15].map(Some));
+        assert_eq!(first(16), None);
+        assert_eq!((tail.start(), tail.end()), (Offset(10), Offset(16)));
+    }
+
+    #[test]
+    fn only_whole_batches_are_evicted() {
+        let mut tail = tail(&[2, 3]);
+        let bytes = tail.bytes();
+        assert_eq!(tail.evict(Offset(11)), 0);
+        assert_eq!(tail.evict(Offset(14)) + tail.bytes(), bytes);
+        assert_eq!(tail.start(), Offset(12));
+        tail.evict(Offset(99));
+        assert_eq!((tail.start(), tail.bytes()), (Offset(15), 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "offsets are gapless")]
+    fn a_gap_is_a_broken_rule() {
+        let mut tail = tail(&[1]);
+        let batch = tail.from(Offset(10)).next().unwrap().clone();
+        tail.push(batch);
+    }
+}

@@ -178,6 +178,7 @@ impl CheckedBatch {
         }
         let codec =
             Codec::of(header.attributes).ok_or(Refusal::UnknownCodec(header.attributes & attributes::CODEC_MASK))?;
+        check_count(&header)?;
         let max_timestamp = match origin {
             Origin::Client => check_inside(&header, &batch, codec, config, now)?,
             Origin::Coordinator => header.max_timestamp,
@@ -294,6 +295,17 @@ fn check_outside(header: &BatchHeader, size: usize, config: &PartitionConfig) ->
     Ok(())
 }
 
+/// Every batch takes as many offsets as it has records, and at least one.
+fn check_count(header: &BatchHeader) -> Result<(), Refusal> {
+    if header.record_count <= 0 || header.record_count - 1 != header.last_offset_delta {
+        return Err(Refusal::Count {
+            count: header.record_count,
+            last_offset_delta: header.last_offset_delta,
+        });
+    }
+    Ok(())
+}
+
 /// Judges the header's numbers and, where they lie open, the records. Gives the largest timestamp.
 fn check_inside(
     header: &BatchHeader,
@@ -302,12 +314,6 @@ fn check_inside(
     config: &PartitionConfig,
     now: Millis,
 ) -> Result<Millis, Refusal> {
-    if header.record_count <= 0 || header.record_count - 1 != header.last_offset_delta {
-        return Err(Refusal::Count {
-            count: header.record_count,
-            last_offset_delta: header.last_offset_delta,
-        });
-    }
     if header.has_producer() && header.base_sequence < 0 {
         return Err(Refusal::Sequence(header.base_sequence));
     }

@@ -1,6 +1,7 @@
 //! Zig-zag varints, as the records of a batch use them. Reading is bounded and never panics.
 
 /// Reads a 32-bit varint at the front of `bytes` and moves past it; `None` if it is cut or longer than five bytes.
+#[inline]
 pub(crate) fn read_i32(bytes: &mut &[u8]) -> Option<i32> {
     let raw = read_unsigned(bytes, 5)?;
     let raw = u32::try_from(raw).ok()?;
@@ -8,6 +9,7 @@ pub(crate) fn read_i32(bytes: &mut &[u8]) -> Option<i32> {
 }
 
 /// Reads a 64-bit varint at the front of `bytes` and moves past it; `None` if it is cut or longer than ten bytes.
+#[inline]
 pub(crate) fn read_i64(bytes: &mut &[u8]) -> Option<i64> {
     let raw = read_unsigned(bytes, 10)?;
     Some((raw >> 1) as i64 ^ -((raw & 1) as i64))
@@ -33,13 +35,24 @@ pub(crate) fn size_i64(value: i64) -> usize {
     size_unsigned(((value << 1) ^ (value >> 63)) as u64)
 }
 
+#[inline]
 fn read_unsigned(bytes: &mut &[u8], length_max: usize) -> Option<u64> {
-    // Most are one byte long: deltas and lengths of small records.
-    let (first, rest) = bytes.split_first()?;
-    if *first < 0x80 {
-        *bytes = rest;
-        return Some(u64::from(*first));
+    // Nearly all are one or two bytes long: deltas, and lengths below 8 KiB.
+    match **bytes {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *bytes = rest;
+            Some(u64::from(first))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *bytes = rest;
+            Some(u64::from(first & 0x7f) | u64::from(second) << 7)
+        }
+        _ => read_long(bytes, length_max),
     }
+}
+
+#[inline(never)]
+fn read_long(bytes: &mut &[u8], length_max: usize) -> Option<u64> {
     let mut value = 0u64;
     for (index, byte) in bytes.iter().take(length_max).enumerate() {
         let part = u64::from(byte & 0x7f);

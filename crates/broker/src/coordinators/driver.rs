@@ -4,14 +4,14 @@
 //! the shard's partition and applied; outside the lock the answer waits for the flush. If an append is refused the shard
 //! is ahead of its log, so it is dropped and replayed, and whoever waited is told to ask again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use ottla_coordinator::{Appended, Entry, Machine, Position, Shard, Step, Ticket};
 use ottla_log::{AppendFault, Durability, Lsn, Origin, Partition, StorageFault};
-use ottla_model::Millis;
+use ottla_model::ErrorCode;
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 
@@ -34,8 +34,11 @@ pub(crate) trait Logged: Machine {
     /// The record behind a key and value; `None` for one that this version does not know.
     fn decode(key: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String>;
 
-    /// Carries out what a rule asked for beside answering.
-    fn effect(effect: Self::Effect);
+    /// What a log line says of an effect that asks for nothing else; `None` leaves it to
+    /// [`Driver::with_durable_effects`].
+    fn log_line(_effect: &Self::Effect) -> Option<String> {
+        None
+    }
 }
 
 /// Why a command got no answer from the machine.
@@ -43,6 +46,15 @@ pub(crate) trait Logged: Machine {
 pub(crate) enum Unanswered {
     /// The write was refused or never became durable, or the shard was replayed while the caller waited.
     NotAvailable,
+}
+
+impl Unanswered {
+    /// What the protocol calls it: clients look for the coordinator again and retry.
+    pub(crate) fn code(self) -> ErrorCode {
+        match self {
+            Unanswered::NotAvailable => ErrorCode::CoordinatorNotAvailable,
+        }
+    }
 }
 
 /// One shard with its log.
@@ -61,6 +73,8 @@ struct Inner<M: Logged> {
     shard: Shard<M>,
     tickets: HashMap<Ticket, oneshot::Sender<(M::Reply, Position)>>,
     next_ticket: u64,
+    /// What is to be done once its position is durable, in the log's order.
+    effects: VecDeque<(Position, M::Effect)>,
 }
 
 /// An answer on its way.
@@ -81,7 +95,8 @@ impl<M: Logged> Driver<M> {
         clock: Arc<Clock>,
         settings: Arc<M::Settings>,
     ) -> Result<Arc<Driver<M>>, StorageFault> {
-        let inner = Inner { shard: Shard::default(), tickets: HashMap::new(), next_ticket: 0 };
+        let shard = Shard::with_session(M::session(&settings));
+        let inner = Inner { shard, tickets: HashMap::new(), next_ticket: 0, effects: VecDeque::new() };
         let driver = Arc::new(Driver {
             partition,
             durability,
@@ -103,13 +118,13 @@ impl<M: Logged> Driver<M> {
         let now = self.clock.steady();
         match inner.shard.submit(now, ticket, command, |records| self.append(records)) {
             Ok(step) => {
-                let (own, effects) = inner.deliver(step, Some(ticket));
+                let own = inner.deliver(step, Some(ticket));
                 let pending = own.unwrap_or_else(|| {
                     let (sender, receiver) = oneshot::channel();
                     inner.tickets.insert(ticket, sender);
                     Pending::Parked(receiver)
                 });
-                self.settle(inner, effects);
+                self.let_go(inner);
                 pending
             }
             Err(fault) => {
@@ -134,6 +149,17 @@ impl<M: Logged> Driver<M> {
     pub(crate) async fn ask(&self, command: M::Command) -> Result<M::Reply, Unanswered> {
         let pending = self.submit(command);
         Self::wait(Arc::clone(&self.durability), pending).await
+    }
+
+    /// Hands over, in the log's order and under the shard's lock, each effect whose records are durable by now. The lock
+    /// is held so that two callers cannot carry out theirs in the wrong order.
+    pub(crate) fn with_durable_effects(&self, mut carry_out: impl FnMut(&M::State, M::Effect)) {
+        let mut inner = self.lock();
+        let durable = self.durability.durable();
+        while inner.effects.front().is_some_and(|(position, _)| position.0 <= durable.0) {
+            let (_, effect) = inner.effects.pop_front().expect("just seen");
+            carry_out(inner.shard.state(), effect);
+        }
     }
 
     /// Looks at what the log says.
@@ -171,30 +197,29 @@ impl<M: Logged> Driver<M> {
             match inner.shard.expire(now, |records| self.append(records)) {
                 None => return,
                 Some(Ok(step)) => {
-                    let (_, effects) = inner.deliver(step, None);
-                    self.settle(inner, effects);
+                    inner.deliver(step, None);
+                    self.let_go(inner);
                 }
                 Some(Err(fault)) => self.fall_back(&mut inner, &fault),
             }
         }
     }
 
-    /// Lets go of the lock, carries out the effects, and wakes the timer task if a deadline has become nearer.
-    fn settle(&self, inner: MutexGuard<'_, Inner<M>>, effects: Vec<M::Effect>) {
+    /// Lets go of the lock and wakes the timer task if a deadline has become nearer.
+    fn let_go(&self, inner: MutexGuard<'_, Inner<M>>) {
         let next = inner.shard.next_deadline();
         drop(inner);
         if next.is_some_and(|at| at.0 < self.slept_for.load(Ordering::Acquire)) {
             self.earlier.notify_one();
         }
-        effects.into_iter().for_each(M::effect);
     }
 
     fn append(&self, records: &[M::Record]) -> Result<Appended, AppendFault> {
         let timestamp = self.clock.wall();
-        let mut batch = ottla_log::BatchBuilder::new(timestamp);
+        let mut batch = ottla_log::BatchBuilder::new();
         for record in records {
             let (key, value) = M::encode(record);
-            batch.push(key.as_deref(), value.as_deref());
+            batch.push(timestamp, key.as_deref(), value.as_deref());
         }
         let appended = self.partition.append(batch.build(), Origin::Coordinator, timestamp)?;
         Ok(Appended { base: appended.base_offset, timestamp, position: Position(appended.lsn.0) })
@@ -249,7 +274,7 @@ impl<M: Logged> Driver<M> {
 
 impl<M: Logged> Inner<M> {
     /// Hands the answers to those who wait; the one for `own` comes back.
-    fn deliver(&mut self, step: Step<M>, own: Option<Ticket>) -> (Option<Pending<M::Reply>>, Vec<M::Effect>) {
+    fn deliver(&mut self, step: Step<M>, own: Option<Ticket>) -> Option<Pending<M::Reply>> {
         let mut decided = None;
         for (ticket, reply) in step.replies {
             if Some(ticket) == own {
@@ -259,9 +284,12 @@ impl<M: Logged> Inner<M> {
                 let _ = sender.send((reply, step.not_before));
             }
         }
-        (decided, step.effects)
+        for effect in step.effects {
+            match M::log_line(&effect) {
+                Some(line) => info!("{line}"),
+                None => self.effects.push_back((step.not_before, effect)),
+            }
+        }
+        decided
     }
 }
-
-/// When a deadline set far off is as good as none.
-pub(crate) const NEVER: Millis = Millis(i64::MAX);

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use ottla_group::{Command, DeletedTopic, Effect, GroupConfig, Groups, Session};
 use ottla_log::StorageFault;
 use ottla_model::{ErrorCode, TopicName};
-use tracing::info;
 
 use crate::clock::Clock;
 use crate::coordinators::{Driver, Logged};
@@ -21,17 +20,17 @@ impl Logged for Groups {
     }
 
     fn encode(record: &Self::Record) -> (Option<Bytes>, Option<Bytes>) {
-        let (key, value) = ottla_group::encode(record);
+        let (key, value) = ottla_group::record::encode(record);
         (Some(key), value)
     }
 
     fn decode(key: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String> {
         let Some(key) = key else { return Err("a record without a key".into()) };
-        ottla_group::decode(key, value.map(|value| &value[..])).map_err(|fault| fault.to_string())
+        ottla_group::record::decode(key, value.map(|value| &value[..])).map_err(|fault| fault.to_string())
     }
 
-    fn effect(effect: Effect) {
-        info!(target: "ottla::group", "{effect}");
+    fn log_line(effect: &Effect) -> Option<String> {
+        Some(effect.to_string())
     }
 }
 

@@ -46,7 +46,7 @@ fn delete(cx: &Cx<'_>, topic: &str, asked: &DeleteRecordsPartition) -> Result<(O
     if crate::topics::is_internal(&topic.name) {
         return Err(ErrorCode::InvalidTopicException);
     }
-    if !topic.config().cleanup_policy.deletes() {
+    if !topic.config().cleanup_policy.delete {
         return Err(ErrorCode::PolicyViolation);
     }
     let before = match asked.offset {

@@ -29,7 +29,7 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DescribeClusterRequest) -> Handled<De
     Handled::Now(
         DescribeClusterResponse::default()
             .with_endpoint_type(BROKERS)
-            .with_cluster_id(text(cx.broker.cluster_id()))
+            .with_cluster_id(text(cx.broker.metadata.cluster_id()))
             .with_controller_id(node)
             .with_brokers(vec![broker])
             .with_cluster_authorized_operations(authorized::cluster(request.include_cluster_authorized_operations)),

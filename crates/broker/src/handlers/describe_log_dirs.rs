@@ -32,11 +32,23 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DescribeLogDirsRequest) -> Handled<De
             topics.push(DescribeLogDirsTopic::default().with_name(name_of(&topic.name)).with_partitions(partitions));
         }
     }
-    let (total, usable) = cx.broker.store.volume();
+    let (total, usable) = volume(cx);
     let directory = DescribeLogDirsResult::default()
-        .with_log_dir(text(cx.broker.config.log_dir.to_string_lossy().into_owned()))
+        .with_log_dir(text(cx.broker.config.log.dirs.first().cloned().unwrap_or_default()))
         .with_topics(topics)
-        .with_total_bytes(total as i64)
-        .with_usable_bytes(usable as i64);
+        .with_total_bytes(total)
+        .with_usable_bytes(usable);
     Handled::Now(DescribeLogDirsResponse::default().with_results(vec![directory]))
+}
+
+/// Size and free space of the file system that holds the data; -1 and -1 if it does not say.
+fn volume(cx: &Cx<'_>) -> (i64, i64) {
+    let directory = cx.broker.config.log.dirs.first().map_or(".", String::as_str);
+    match rustix::fs::statvfs(directory) {
+        Ok(volume) => {
+            let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(volume.f_frsize)).unwrap_or(i64::MAX);
+            (bytes(volume.f_blocks), bytes(volume.f_bavail))
+        }
+        Err(_) => (-1, -1),
+    }
 }

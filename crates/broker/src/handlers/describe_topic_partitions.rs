@@ -23,7 +23,7 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DescribeTopicPartitionsRequest) -> Ha
     if cursor.as_ref().is_some_and(|(_, partition)| *partition < 0) {
         return Handled::Close("DescribeTopicPartitions with a negative partition in its cursor".into());
     }
-    let limit = cx.broker.config.max_request_partition_size_limit.min(request.response_partition_limit.max(1) as usize);
+    let limit = (cx.broker.config.network.max_request_partition_size_limit as usize).min(request.response_partition_limit.max(1) as usize);
     Handled::Now(page(cx, &names, cursor, limit))
 }
 

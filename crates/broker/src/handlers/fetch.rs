@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::fetch_request::FetchRequest;
-use ottla_log::{Isolation, Partition, Patience, Read, ReadFault, ReadLimit, Signal};
-use ottla_model::{ErrorCode, LeaderEpoch, Offset, PartitionIndex, TopicName};
+use ottla_log::{EpochEnd, Isolation, Partition, Patience, Read, ReadLimit, Reading, Signal};
+use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset, PartitionIndex, TopicName};
 use ottla_wire::fetch::{AbortedTransaction, DivergingEpoch, FetchAnswer, FetchPartition, FetchTopic};
 
 use crate::Broker;
@@ -45,11 +45,11 @@ pub(crate) fn handle(cx: &Cx<'_>, request: FetchRequest) -> Handled<FetchAnswer>
     let isolation =
         if request.isolation_level == READ_COMMITTED { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
     let bytes_min = request.min_bytes.max(0) as usize;
-    let bytes_max = (request.max_bytes.max(0) as usize).min(cx.broker.config.fetch_max_bytes);
+    let bytes_max = (request.max_bytes.max(0) as usize).min(cx.broker.config.network.fetch_max_bytes as usize);
     let now = cx.broker.clock.steady();
     let plan = match cx.broker.sessions().plan(now, session_request(cx, request)) {
         Ok(plan) => plan,
-        Err(code) => return Handled::Now(FetchAnswer::refused(code)),
+        Err(code) => return Handled::Now(refused(code)),
     };
     let fetch = Fetch { broker: Arc::clone(cx.broker), plan, isolation, bytes_min, bytes_max };
     let found = fetch.look();
@@ -117,17 +117,19 @@ impl Fetch {
             at_least_one: first,
             isolation: self.isolation,
             patience: Patience::Now,
+            before: None,
         };
-        let read = match partition.read(target.offset, limit) {
-            Err(ReadFault::WouldWait) => {
+        let reading = match partition.read(target.offset, limit) {
+            Ok(Reading::WouldWait) => {
                 // Not in memory: the disk is waited for, and the runtime goes on with other clients elsewhere.
                 let limit = ReadLimit { patience: Patience::Wait, ..limit };
                 tokio::task::block_in_place(|| partition.read(target.offset, limit))
             }
-            read => read,
+            reading => reading,
         };
-        match read {
-            Ok(read) => diverging(&partition, target, read),
+        match reading {
+            Ok(Reading::Done(read)) => diverging(&partition, target, read),
+            Ok(Reading::WouldWait) => unreachable!("the read was told to wait"),
             Err(fault) => {
                 let offsets = partition.offsets();
                 Found::Fault {
@@ -187,7 +189,7 @@ impl Fetch {
     fn answer(&self, found: Vec<Found>) -> FetchAnswer {
         let told: Vec<Told> = found.iter().map(Found::told).collect();
         let news = self.broker.sessions().news(&self.plan, &told);
-        let mut answer = FetchAnswer { session_id: self.plan.session_id, ..FetchAnswer::default() };
+        let mut answer = FetchAnswer { session_id: self.plan.session_id, ..refused(ErrorCode::None) };
         for ((target, found), is_news) in self.plan.targets.iter().zip(found).zip(news) {
             if !is_news {
                 continue;
@@ -228,8 +230,8 @@ fn diverging(partition: &Partition, target: &Target, read: Read) -> Found {
         return Found::Read(read);
     }
     match partition.epoch_end(target.last_fetched_epoch) {
-        Some(end) if end.epoch < target.last_fetched_epoch || end.offset < target.offset => {
-            Found::Diverging { read, epoch: end.epoch, end: end.offset }
+        EpochEnd::At { epoch, end } if epoch < target.last_fetched_epoch || end < target.offset => {
+            Found::Diverging { read, epoch, end }
         }
         _ => Found::Read(read),
     }
@@ -263,7 +265,7 @@ impl Found {
                 partition.high_watermark = read.high_watermark;
                 partition.last_stable_offset = read.last_stable;
                 partition.log_start_offset = read.log_start;
-                partition.aborted_transactions = (isolation == Isolation::ReadCommitted).then_some(read.aborted);
+                partition.aborted_transactions = (isolation == Isolation::ReadCommitted).then(|| aborted(&read));
                 partition.records = read.chunks;
             }
             Found::Fault { code, high_watermark, log_start } => {
@@ -281,5 +283,23 @@ impl Found {
             }
         }
         partition
+    }
+}
+
+fn aborted(read: &Read) -> Vec<AbortedTransaction> {
+    let aborted = read.aborted.iter();
+    aborted
+        .map(|aborted| AbortedTransaction { producer_id: aborted.producer, first_offset: aborted.first_offset })
+        .collect()
+}
+
+/// An answer without any partition.
+fn refused(error: ErrorCode) -> FetchAnswer {
+    FetchAnswer {
+        throttle_time: Millis(0),
+        error,
+        session_id: 0,
+        topics: Vec::new(),
+        node_endpoints: Vec::new(),
     }
 }

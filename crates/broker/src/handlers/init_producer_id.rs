@@ -17,9 +17,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: InitProducerIdRequest) -> Handled<Ini
         // No transaction coordinator runs here yet, and a client that asks for one must not believe otherwise.
         Some(_) => return Handled::Now(refuse(ErrorCode::TransactionalIdAuthorizationFailed)),
     }
-    let allocating = cx.broker.metadata.producer_id();
+    let broker = std::sync::Arc::clone(cx.broker);
     Handled::Parked(Box::pin(async move {
-        match allocating.await {
+        match broker.metadata.producer_id().await {
             Ok(id) => InitProducerIdResponse::default().with_producer_id(ProducerId(id.0)).with_producer_epoch(0),
             Err(code) => refuse(code),
         }

@@ -1,12 +1,13 @@
 //! ListOffsets (key 2), versions 1 to 10: offsets by name (earliest, latest, ...) or by timestamp.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
-use ottla_log::{Isolation, OffsetSpec};
+use ottla_log::{Isolation, Lookup, OffsetSpec, Patience};
 use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset};
 
 use crate::handlers::Cx;
@@ -34,7 +35,7 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ListOffsetsRequest) -> Handled<ListOf
             if mentions[&key] > 1 {
                 return refuse(partition, ErrorCode::InvalidRequest);
             }
-            look_up(cx, topic.as_deref(), partition, isolation).unwrap_or_else(|code| refuse(partition, code))
+            look_up(cx, topic.as_ref(), partition, isolation).unwrap_or_else(|code| refuse(partition, code))
         });
         let partitions = partitions.collect();
         topics.push(ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions));
@@ -44,17 +45,23 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ListOffsetsRequest) -> Handled<ListOf
 
 fn look_up(
     cx: &Cx<'_>,
-    topic: Result<&Topic, &TopicFault>,
+    topic: Result<&Arc<Topic>, &TopicFault>,
     asked: &ListOffsetsPartition,
     isolation: Isolation,
 ) -> Result<ListOffsetsPartitionResponse, ErrorCode> {
-    let spec = spec_of(cx.version, asked.timestamp, isolation)?;
-    let partition = topic.map_err(TopicFault::code)?.partition(asked.partition_index).map_err(|fault| fault.code())?;
+    let spec = spec_of(cx.version, asked.timestamp)?;
+    let partition = topic.map_err(|fault| fault.code())?.partition(asked.partition_index).map_err(|fault| fault.code())?;
     check_epoch(&partition, LeaderEpoch(asked.current_leader_epoch))?;
-    let found = tokio::task::block_in_place(|| partition.offset_for(spec)).map_err(|fault| {
-        tracing::error!(topic = %asked.partition_index, "offsets cannot be looked up: {fault}");
-        ErrorCode::KafkaStorageError
-    })?;
+    let found = match partition.offset_for(spec, isolation, Patience::Now) {
+        Ok(Lookup::WouldWait) => {
+            tokio::task::block_in_place(|| partition.offset_for(spec, isolation, Patience::Wait))
+        }
+        found => found,
+    };
+    let found = match found.map_err(|fault| fault.code())? {
+        Lookup::Done(found) => found,
+        Lookup::WouldWait => unreachable!("the look-up was told to wait"),
+    };
     let (offset, timestamp, epoch) = match found {
         Some(found) => (found.offset, found.timestamp, found.leader_epoch),
         None => (Offset(-1), Millis(-1), LeaderEpoch::UNKNOWN),
@@ -67,14 +74,14 @@ fn look_up(
 }
 
 /// What a timestamp asks for, and the version from which it may (section "special timestamps" of ListOffsets' schema).
-fn spec_of(version: i16, timestamp: i64, isolation: Isolation) -> Result<OffsetSpec, ErrorCode> {
+fn spec_of(version: i16, timestamp: i64) -> Result<OffsetSpec, ErrorCode> {
     let (spec, since) = match timestamp {
-        -1 => (OffsetSpec::Latest(isolation), 1),
+        -1 => (OffsetSpec::Latest, 1),
         -2 => (OffsetSpec::Earliest, 1),
-        -3 => (OffsetSpec::MaxTimestamp(isolation), 7),
+        -3 => (OffsetSpec::MaxTimestamp, 7),
         -4 => (OffsetSpec::EarliestLocal, 8),
         -5 => (OffsetSpec::LatestTiered, 9),
-        at if at >= 0 => (OffsetSpec::At(Millis(at), isolation), 1),
+        at if at >= 0 => (OffsetSpec::At(Millis(at)), 1),
         _ => return Err(ErrorCode::UnsupportedVersion),
     };
     if version >= since { Ok(spec) } else { Err(ErrorCode::UnsupportedVersion) }

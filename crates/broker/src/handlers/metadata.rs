@@ -4,6 +4,8 @@
 //! A topic created on first use is in the same answer. Kafka says UNKNOWN_TOPIC_OR_PARTITION there and lets the client
 //! ask again, which several clients take for an end.
 
+use std::sync::Arc;
+
 use kafka_protocol::messages::metadata_request::MetadataRequest;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -11,6 +13,7 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::BrokerId;
 use ottla_model::{ErrorCode, TopicId, TopicName};
 
+use crate::Broker;
 use crate::handlers::{Cx, authorized, name_of, text};
 use crate::reply::Handled;
 use crate::topics::Topic;
@@ -41,7 +44,7 @@ pub(crate) fn handle(cx: &Cx<'_>, request: MetadataRequest) -> Handled<MetadataR
     let Some(wanted) = wanted else {
         let topics = cx.broker.topics.all();
         return Handled::Now(
-            answer.with_topics(topics.iter().map(|topic| describe(cx, topic, authorized_for_topics)).collect()),
+            answer.with_topics(topics.iter().map(|topic| describe(cx.broker, topic, authorized_for_topics)).collect()),
         );
     };
     let asked: Vec<Asked> = wanted
@@ -58,14 +61,13 @@ pub(crate) fn handle(cx: &Cx<'_>, request: MetadataRequest) -> Handled<MetadataR
     }
     let missing = missing_names(cx, &request, &asked);
     if missing.is_empty() {
-        return Handled::Now(answer.with_topics(describe_all(cx, &asked, authorized_for_topics)));
+        return Handled::Now(answer.with_topics(describe_all(cx.broker, &asked, authorized_for_topics)));
     }
-    let creating = cx.broker.metadata.create_on_first_use(missing);
-    let cx = cx.to_owned();
+    let broker = Arc::clone(cx.broker);
     Handled::Parked(Box::pin(async move {
         // A refused creation shows as an unknown topic in the answer.
-        creating.await;
-        answer.with_topics(describe_all(&cx.borrow(), &asked, authorized_for_topics))
+        broker.metadata.create_on_first_use(missing).await;
+        answer.with_topics(describe_all(&broker, &asked, authorized_for_topics))
     }))
 }
 
@@ -75,7 +77,7 @@ fn envelope(cx: &Cx<'_>, include_cluster_operations: bool) -> MetadataResponse {
     let broker = MetadataResponseBroker::default().with_node_id(node).with_host(text(host)).with_port(port);
     MetadataResponse::default()
         .with_brokers(vec![broker])
-        .with_cluster_id(Some(text(cx.broker.cluster_id())))
+        .with_cluster_id(Some(text(cx.broker.metadata.cluster_id())))
         .with_controller_id(node)
         .with_cluster_authorized_operations(authorized::cluster(include_cluster_operations))
 }
@@ -98,7 +100,7 @@ fn refuse_all(request: &MetadataRequest) -> MetadataResponse {
 /// The names to create before answering.
 fn missing_names(cx: &Cx<'_>, request: &MetadataRequest, asked: &[Asked]) -> Vec<TopicName> {
     let allowed = cx.version < MAY_REFUSE_CREATION_SINCE || request.allow_auto_topic_creation;
-    if !allowed || !cx.broker.config.auto_create_topics_enable {
+    if !allowed || !cx.broker.config.topics.auto_create_topics_enable {
         return Vec::new();
     }
     let mut missing: Vec<TopicName> = asked
@@ -114,14 +116,14 @@ fn missing_names(cx: &Cx<'_>, request: &MetadataRequest, asked: &[Asked]) -> Vec
     missing
 }
 
-fn describe_all(cx: &Cx<'_>, asked: &[Asked], operations: bool) -> Vec<MetadataResponseTopic> {
+fn describe_all(broker: &Broker, asked: &[Asked], operations: bool) -> Vec<MetadataResponseTopic> {
     let describe_one = |asked: &Asked| match asked {
-        Asked::Name(name) => match cx.broker.topics.by_name(name.as_str()) {
-            Ok(topic) => describe(cx, &topic, operations),
+        Asked::Name(name) => match broker.topics.by_name(name.as_str()) {
+            Ok(topic) => describe(broker, &topic, operations),
             Err(_) => unknown_name(name),
         },
-        Asked::Id(id) => match cx.broker.topics.by_id(*id) {
-            Ok(topic) => describe(cx, &topic, operations),
+        Asked::Id(id) => match broker.topics.by_id(*id) {
+            Ok(topic) => describe(broker, &topic, operations),
             Err(fault) => MetadataResponseTopic::default()
                 .with_error_code(fault.code().number())
                 .with_topic_id(id.0)
@@ -144,8 +146,8 @@ fn unknown_name(name: &TopicName) -> MetadataResponseTopic {
         .with_topic_authorized_operations(authorized::NOT_ASKED)
 }
 
-fn describe(cx: &Cx<'_>, topic: &Topic, operations: bool) -> MetadataResponseTopic {
-    let node = BrokerId(cx.broker.config.node_id);
+fn describe(broker: &Broker, topic: &Topic, operations: bool) -> MetadataResponseTopic {
+    let node = BrokerId(broker.config.node_id);
     let partitions = (0..topic.partition_count() as i32).map(|index| {
         MetadataResponsePartition::default()
             .with_partition_index(index)

@@ -14,7 +14,7 @@ use crate::reply::Handled;
 
 pub(crate) mod api_versions;
 pub(crate) mod authorized;
-pub(crate) mod configs;
+pub(crate) mod alter_configs;
 pub(crate) mod create_partitions;
 pub(crate) mod create_topics;
 pub(crate) mod delete_groups;

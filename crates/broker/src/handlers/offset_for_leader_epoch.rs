@@ -7,6 +7,7 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{
 use kafka_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };
+use ottla_log::EpochEnd;
 use ottla_model::{ErrorCode, LeaderEpoch};
 
 use crate::handlers::Cx;
@@ -32,6 +33,9 @@ fn look_up(cx: &Cx<'_>, topic: &str, asked: &OffsetForLeaderPartition) -> Result
     let topic = cx.broker.topics.by_name(topic).map_err(|fault| fault.code())?;
     let partition = topic.partition(asked.partition).map_err(|fault| fault.code())?;
     check_epoch(&partition, LeaderEpoch(asked.current_leader_epoch))?;
-    // An epoch newer than any here has no end: -1 and -1, without an error.
-    Ok(partition.epoch_end(LeaderEpoch(asked.leader_epoch)).map_or((-1, -1), |end| (end.epoch.0, end.offset.0)))
+    // An epoch newer than any here has no end, which is no error.
+    Ok(match partition.epoch_end(LeaderEpoch(asked.leader_epoch)) {
+        EpochEnd::At { epoch, end } => (epoch.0, end.0),
+        EpochEnd::Unknown => (-1, -1),
+    })
 }

@@ -12,7 +12,7 @@ use kafka_protocol::messages::produce_response::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 use ottla_log::{AppendFault, Lsn, Origin, batch::attributes, batch::BatchHeader};
-use ottla_model::ErrorCode;
+use ottla_model::{ErrorCode, TopicId};
 
 use crate::handlers::{Cx, text};
 use crate::reply::Handled;
@@ -85,7 +85,7 @@ fn refused_as_a_whole(request: &ProduceRequest) -> Option<ErrorCode> {
 
 fn find_topic(cx: &Cx<'_>, data: &TopicProduceData) -> Result<Arc<Topic>, TopicFault> {
     if cx.version >= TOPIC_ID_SINCE {
-        cx.broker.topics.by_id(data.topic_id.into())
+        cx.broker.topics.by_id(TopicId(data.topic_id))
     } else {
         cx.broker.topics.by_name(&data.name)
     }

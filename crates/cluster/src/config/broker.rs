@@ -120,6 +120,11 @@ pub struct GroupSettings {
     pub max_session_timeout_ms: Millis,
     pub max_size: u32,
     pub consumer_assignors: Vec<String>,
+    pub consumer_assignment_interval_ms: Millis,
+    pub consumer_min_assignment_interval_ms: Millis,
+    pub consumer_max_assignment_interval_ms: Millis,
+    /// In small letters: `disabled`, `downgrade`, `upgrade` or `bidirectional`.
+    pub consumer_migration_policy: String,
     pub consumer_heartbeat_interval_ms: Millis,
     pub consumer_min_heartbeat_interval_ms: Millis,
     pub consumer_max_heartbeat_interval_ms: Millis,
@@ -249,13 +254,11 @@ fn node_id(typed: &Typed<'_>) -> i32 {
 }
 
 fn log_dirs(typed: &Typed<'_>) -> Vec<String> {
-    let text = typed
-        .text("log.dirs")
-        .or_else(|| typed.text("log.dir"))
-        .unwrap_or_default();
+    let dirs = |name| typed.text(name).filter(|text| !text.is_empty());
+    let text = dirs("log.dirs").or_else(|| dirs("log.dir")).unwrap_or_default();
     text.split(',')
-        .map(|dir| dir.trim().to_owned())
         .filter(|dir| !dir.is_empty())
+        .map(str::to_owned)
         .collect()
 }
 
@@ -327,6 +330,13 @@ fn groups(typed: &Typed<'_>) -> GroupSettings {
         max_session_timeout_ms: typed.millis("group.max.session.timeout.ms"),
         max_size: typed.unsigned("group.max.size"),
         consumer_assignors: typed.list("group.consumer.assignors"),
+        consumer_assignment_interval_ms: typed.millis("group.consumer.assignment.interval.ms"),
+        consumer_min_assignment_interval_ms: typed.millis("group.consumer.min.assignment.interval.ms"),
+        consumer_max_assignment_interval_ms: typed.millis("group.consumer.max.assignment.interval.ms"),
+        consumer_migration_policy: typed
+            .text("group.consumer.migration.policy")
+            .unwrap_or_default()
+            .to_ascii_lowercase(),
         consumer_heartbeat_interval_ms: typed.millis("group.consumer.heartbeat.interval.ms"),
         consumer_min_heartbeat_interval_ms: typed.millis("group.consumer.min.heartbeat.interval.ms"),
         consumer_max_heartbeat_interval_ms: typed.millis("group.consumer.max.heartbeat.interval.ms"),

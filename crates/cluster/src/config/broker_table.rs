@@ -3,12 +3,14 @@
 use super::definition::{Allowed, ConfigType, Definition};
 use super::topic_table::{CLEANUP_POLICIES, COMPRESSIONS, TIMESTAMP_TYPES};
 
-use Allowed::{Any, AtLeast, Between, GzipLevel, ListOf, Listeners, OneOf};
+use Allowed::{Any, AtLeast, Between, GzipLevel, ListOf, Listeners, OneOf, OneOfIgnoringCase};
 use ConfigType::{Boolean, Double, Int, List, Long, Short, String};
+
+const MIGRATION_POLICIES: &[&str] = &["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"];
 
 /// The properties of a broker, sorted by name.
 pub const BROKER_CONFIGS: &[Definition] = &[
-    unset("advertised.listeners", String, Listeners)
+    unset("advertised.listeners", List, Listeners)
         .about("The addresses clients are told to use; without it a client is told the address it came by."),
     of("auto.create.topics.enable", Boolean, "true", Any)
         .about("Whether a topic comes into being when a client first asks for it."),
@@ -32,15 +34,31 @@ pub const BROKER_CONFIGS: &[Definition] = &[
         .about("Accepted for compatibility: every partition has one replica, on durable storage."),
     of("delete.topic.enable", Boolean, "true", Any).about("Whether topics can be deleted."),
     of("fetch.max.bytes", Int, "57671680", AtLeast(1024)).about("The most a fetch answers, in bytes."),
+    of("group.consumer.assignment.interval.ms", Int, "1000", AtLeast(0))
+        .dynamic()
+        .about("How long a consumer group waits between two assignments, so that many changes make one."),
     of("group.consumer.assignors", List, "uniform,range", Any)
         .about("The assignors of consumer groups, the default first."),
     of("group.consumer.heartbeat.interval.ms", Int, "5000", AtLeast(1))
         .about("How often a member of a consumer group shows that it lives."),
+    of("group.consumer.max.assignment.interval.ms", Int, "15000", AtLeast(0))
+        .about("The longest assignment interval a consumer group may have."),
     of("group.consumer.max.heartbeat.interval.ms", Int, "15000", AtLeast(1))
         .about("The longest heartbeat interval a consumer group may have."),
     of("group.consumer.max.session.timeout.ms", Int, "60000", AtLeast(1))
         .about("The longest session time-out a consumer group may have."),
     of("group.consumer.max.size", Int, "2147483647", AtLeast(1)).about("The most members a consumer group may have."),
+    of(
+        "group.consumer.migration.policy",
+        String,
+        "bidirectional",
+        OneOfIgnoringCase(MIGRATION_POLICIES),
+    )
+    .about(
+        "Whether a classic group may become a consumer group (upgrade), and back (downgrade), while it has members.",
+    ),
+    of("group.consumer.min.assignment.interval.ms", Int, "0", AtLeast(0))
+        .about("The shortest assignment interval a consumer group may have."),
     of("group.consumer.min.heartbeat.interval.ms", Int, "5000", AtLeast(1))
         .about("The shortest heartbeat interval a consumer group may have."),
     of("group.consumer.min.session.timeout.ms", Int, "45000", AtLeast(1))
@@ -54,7 +72,7 @@ pub const BROKER_CONFIGS: &[Definition] = &[
     of("group.max.size", Int, "2147483647", AtLeast(1)).about("The most members a classic group may have."),
     of("group.min.session.timeout.ms", Int, "6000", AtLeast(1))
         .about("The shortest session time-out a classic member may ask for."),
-    of("listeners", String, "PLAINTEXT://:9092", Listeners).about("The addresses the broker listens on."),
+    of("listeners", List, "PLAINTEXT://:9092", Listeners).about("The addresses the broker listens on."),
     of("log.cleaner.backoff.ms", Long, "15000", AtLeast(0))
         .dynamic()
         .about("How long the cleaner rests when nothing is to be cleaned."),
@@ -93,8 +111,8 @@ pub const BROKER_CONFIGS: &[Definition] = &[
     of("log.cleanup.policy", List, "delete", ListOf(CLEANUP_POLICIES))
         .dynamic()
         .about("What happens to old records of topics that do not say it themselves."),
-    of("log.dir", String, "/tmp/kafka-logs", Any).about("The data directory, where log.dirs is not set."),
-    unset("log.dirs", String, Any).about("The data directories; Ottla uses one."),
+    of("log.dir", List, "/tmp/kafka-logs", Any).about("The data directory, where log.dirs is not set."),
+    unset("log.dirs", List, Any).about("The data directories; Ottla uses one."),
     of("log.flush.interval.messages", Long, "9223372036854775807", AtLeast(1))
         .dynamic()
         .about("Accepted for compatibility: every acknowledged record is already on stable storage."),

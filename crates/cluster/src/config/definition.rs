@@ -58,6 +58,8 @@ pub enum Allowed {
     Between(i64, i64),
     /// One of these texts.
     OneOf(&'static [&'static str]),
+    /// One of these texts, in capital or small letters.
+    OneOfIgnoringCase(&'static [&'static str]),
     /// Any of these texts, in a list.
     ListOf(&'static [&'static str]),
     /// 1 to 9, or -1.
@@ -134,8 +136,17 @@ impl Definition {
         let value = self
             .parse_type(text.trim())
             .map_err(|reason| self.fault(text, reason))?;
-        self.check(&value)
-            .map_err(|reason| self.fault(&value.to_string(), reason))?;
+        match (self.allowed, &value) {
+            // Of a list, the item is named that is wrong.
+            (Allowed::ListOf(texts), Value::List(items)) => {
+                for item in items {
+                    check_one_of(texts, item).map_err(|reason| self.fault(item, reason))?;
+                }
+            }
+            _ => self
+                .check(&value)
+                .map_err(|reason| self.fault(&value.to_string(), reason))?,
+        }
         Ok(value)
     }
 
@@ -180,11 +191,19 @@ impl Definition {
             (Allowed::Between(least, most), Value::Number(number)) => check_range(*number as f64, least, Some(most)),
             (Allowed::Between(least, most), Value::Double(number)) => check_range(*number, least, Some(most)),
             (Allowed::OneOf(texts), Value::Text(text)) => check_one_of(texts, text),
-            (Allowed::ListOf(texts), Value::List(items)) => items.iter().try_for_each(|item| check_one_of(texts, item)),
+            (Allowed::OneOfIgnoringCase(texts), Value::Text(text)) => {
+                match texts.iter().any(|known| known.eq_ignore_ascii_case(text)) {
+                    true => Ok(()),
+                    false => Err(format!(
+                        "String must be one of (case insensitive): {}",
+                        texts.join(", ")
+                    )),
+                }
+            }
             (Allowed::GzipLevel, Value::Number(-1 | 1..=9)) => Ok(()),
             (Allowed::GzipLevel, _) => Err("Value must be between 1 and 9 or equal to -1".to_owned()),
             (Allowed::ThrottledReplicas, Value::List(items)) => check_throttled_replicas(self.name, items),
-            (Allowed::Listeners, Value::Text(text)) => super::Endpoint::parse_list(text)
+            (Allowed::Listeners, Value::List(items)) => super::Endpoint::parse_list(&items.join(","))
                 .map(drop)
                 .map_err(|fault| fault.to_string()),
             _ => Ok(()),

@@ -1,8 +1,10 @@
 //! The names of the broker properties that Kafka knows and Ottla does not honour, so that a carried-over
 //! `server.properties` is told apart from a typing error.
 
-/// Kafka's other broker properties, sorted.
+/// Kafka's other broker properties, sorted: those of 4.3, and those of older versions that old files still hold.
 pub(super) const UNSUPPORTED: &[&str] = &[
+    "add.partitions.to.txn.retry.backoff.max.ms",
+    "add.partitions.to.txn.retry.backoff.ms",
     "alter.config.policy.class.name",
     "alter.log.dirs.replication.quota.window.num",
     "alter.log.dirs.replication.quota.window.size.seconds",
@@ -14,6 +16,7 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "broker.id.generation.enable",
     "broker.session.timeout.ms",
     "client.quota.callback.class",
+    "config.providers",
     "connection.failed.authentication.delay.ms",
     "connections.max.reauth.ms",
     "control.plane.listener.name",
@@ -21,6 +24,8 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "controlled.shutdown.max.retries",
     "controlled.shutdown.retry.backoff.ms",
     "controller.listener.names",
+    "controller.performance.always.log.threshold.ms",
+    "controller.performance.sample.period.ms",
     "controller.quorum.append.linger.ms",
     "controller.quorum.auto.join.enable",
     "controller.quorum.bootstrap.servers",
@@ -35,6 +40,7 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "controller.quota.window.num",
     "controller.quota.window.size.seconds",
     "controller.socket.timeout.ms",
+    "cordoned.log.dirs",
     "create.topic.policy.class.name",
     "delegation.token.expiry.check.interval.ms",
     "delegation.token.expiry.time.ms",
@@ -44,19 +50,22 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "early.start.listeners",
     "eligible.leader.replicas.enable",
     "fetch.purgatory.purge.interval.requests",
+    "follower.fetch.last.tiered.offset.enable",
     "follower.replication.throttled.rate",
-    "follower.replication.throttled.replicas",
-    "group.consumer.migration.policy",
     "group.consumer.regex.refresh.interval.ms",
     "group.coordinator.append.linger.ms",
+    "group.coordinator.background.threads",
     "group.coordinator.cached.buffer.max.bytes",
     "group.coordinator.new.enable",
     "group.coordinator.rebalance.protocols",
     "group.coordinator.threads",
+    "group.share.assignment.interval.ms",
     "group.share.assignors",
     "group.share.delivery.count.limit",
     "group.share.enable",
     "group.share.heartbeat.interval.ms",
+    "group.share.initialize.retry.interval.ms",
+    "group.share.max.assignment.interval.ms",
     "group.share.max.delivery.count.limit",
     "group.share.max.groups",
     "group.share.max.heartbeat.interval.ms",
@@ -65,6 +74,7 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "group.share.max.session.timeout.ms",
     "group.share.max.share.sessions",
     "group.share.max.size",
+    "group.share.min.assignment.interval.ms",
     "group.share.min.delivery.count.limit",
     "group.share.min.heartbeat.interval.ms",
     "group.share.min.partition.max.record.locks",
@@ -74,12 +84,15 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "group.share.persister.class.name",
     "group.share.record.lock.duration.ms",
     "group.share.session.timeout.ms",
+    "group.streams.assignment.interval.ms",
     "group.streams.heartbeat.interval.ms",
     "group.streams.initial.rebalance.delay.ms",
+    "group.streams.max.assignment.interval.ms",
     "group.streams.max.heartbeat.interval.ms",
     "group.streams.max.session.timeout.ms",
     "group.streams.max.size",
     "group.streams.max.standby.replicas",
+    "group.streams.min.assignment.interval.ms",
     "group.streams.min.heartbeat.interval.ms",
     "group.streams.min.session.timeout.ms",
     "group.streams.num.standby.replicas",
@@ -87,12 +100,14 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "initial.broker.registration.timeout.ms",
     "inter.broker.listener.name",
     "inter.broker.protocol.version",
+    "internal.metadata.delete.delay.millis",
+    "internal.metadata.log.segment.bytes",
+    "internal.metadata.max.batch.size.in.bytes",
     "kafka.metrics.polling.interval.secs",
     "kafka.metrics.reporters",
     "leader.imbalance.check.interval.seconds",
     "leader.imbalance.per.broker.percentage",
     "leader.replication.throttled.rate",
-    "leader.replication.throttled.replicas",
     "listener.security.protocol.map",
     "log.cleaner.io.buffer.load.factor",
     "log.cleaner.io.buffer.size",
@@ -103,7 +118,6 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "log.message.downconversion.enable",
     "log.message.format.version",
     "log.message.timestamp.difference.max.ms",
-    "log.segment.size.max.bytes",
     "max.connection.creation.rate",
     "max.connections.per.ip.overrides",
     "metadata.log.dir",
@@ -135,6 +149,7 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "remote.fetch.max.wait.ms",
     "remote.list.offsets.request.timeout.ms",
     "remote.log.index.file.cache.total.size.bytes",
+    "remote.log.index.file.cache.ttl.ms",
     "remote.log.manager.copier.thread.pool.size",
     "remote.log.manager.copy.max.bytes.per.second",
     "remote.log.manager.copy.quota.window.num",
@@ -193,9 +208,21 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "sasl.login.refresh.window.jitter",
     "sasl.login.retry.backoff.max.ms",
     "sasl.login.retry.backoff.ms",
-    "sasl.mechanism",
     "sasl.mechanism.controller.protocol",
     "sasl.mechanism.inter.broker.protocol",
+    "sasl.oauthbearer.assertion.algorithm",
+    "sasl.oauthbearer.assertion.claim.aud",
+    "sasl.oauthbearer.assertion.claim.exp.seconds",
+    "sasl.oauthbearer.assertion.claim.iss",
+    "sasl.oauthbearer.assertion.claim.jti.include",
+    "sasl.oauthbearer.assertion.claim.nbf.seconds",
+    "sasl.oauthbearer.assertion.claim.sub",
+    "sasl.oauthbearer.assertion.file",
+    "sasl.oauthbearer.assertion.private.key.file",
+    "sasl.oauthbearer.assertion.private.key.passphrase",
+    "sasl.oauthbearer.assertion.template.file",
+    "sasl.oauthbearer.client.credentials.client.id",
+    "sasl.oauthbearer.client.credentials.client.secret",
     "sasl.oauthbearer.clock.skew.seconds",
     "sasl.oauthbearer.expected.audience",
     "sasl.oauthbearer.expected.issuer",
@@ -204,6 +231,9 @@ pub(super) const UNSUPPORTED: &[&str] = &[
     "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms",
     "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms",
     "sasl.oauthbearer.jwks.endpoint.url",
+    "sasl.oauthbearer.jwt.retriever.class",
+    "sasl.oauthbearer.jwt.validator.class",
+    "sasl.oauthbearer.scope",
     "sasl.oauthbearer.scope.claim.name",
     "sasl.oauthbearer.sub.claim.name",
     "sasl.oauthbearer.token.endpoint.url",
@@ -268,7 +298,19 @@ const PREFIXES: &[&str] = &[
     "password.encoder.",
 ];
 
-/// Whether Kafka would know this property although Ottla does not honour it.
+/// Whether Kafka knows or knew this property although Ottla does not honour it.
 pub(super) fn is_kafkas(name: &str) -> bool {
     UNSUPPORTED.binary_search(&name).is_ok() || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::broker_definition;
+
+    #[test]
+    fn the_names_are_sorted_and_none_is_honoured() {
+        assert!(UNSUPPORTED.is_sorted());
+        assert!(UNSUPPORTED.iter().all(|name| broker_definition(name).is_none()));
+    }
 }

@@ -148,10 +148,22 @@ impl BrokerConfigLoader {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Loaded {
-            config: BrokerConfig::build(layers),
-            warnings,
-        })
+        let config = BrokerConfig::build(layers);
+        let empty = |name: &str| {
+            let set = self.settings.iter().rev().find(|(_, set, _)| set == name);
+            let place = set.map_or(Place::Set, |(place, _, _)| place.clone());
+            vec![BrokerConfigFault {
+                place,
+                reason: format!("{name} leaves nothing to use"),
+            }]
+        };
+        if config.log.dirs.is_empty() {
+            return Err(empty("log.dirs"));
+        }
+        if config.network.listeners.is_empty() {
+            return Err(empty("listeners"));
+        }
+        Ok(Loaded { config, warnings })
     }
 }
 
@@ -205,6 +217,14 @@ const ORDERED: &[(&str, &str)] = &[
     (
         "group.consumer.heartbeat.interval.ms",
         "group.consumer.max.heartbeat.interval.ms",
+    ),
+    (
+        "group.consumer.min.assignment.interval.ms",
+        "group.consumer.assignment.interval.ms",
+    ),
+    (
+        "group.consumer.assignment.interval.ms",
+        "group.consumer.max.assignment.interval.ms",
     ),
     ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"),
     ("ottla.journal.file.bytes", "ottla.journal.bytes.max"),

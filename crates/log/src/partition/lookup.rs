@@ -145,11 +145,7 @@ impl Partition {
         let settled = settled.iter().filter_map(|segment| segment.max_timestamp);
         // Of equals the first: the comparison is strict.
         let settled = settled.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        let (unsettled, settled_end, log_start) = {
-            let state = self.lock();
-            let unsettled = state.largest_in_tail(self.watermark.get());
-            (unsettled, state.settled_end, state.log_start)
-        };
+        let unsettled = self.lock().largest_in_tail(self.watermark.get());
         if let Some((largest, offset)) = settled
             && largest >= Millis(0)
             && unsettled
@@ -159,14 +155,15 @@ impl Partition {
             if patience == Patience::Now {
                 return Ok(Lookup::WouldWait);
             }
-            let found = self.scan_segments(offset, settled_end, Wanted::AtLeast(largest), log_start)?;
+            // Only the batch that the index names. As in Kafka its record counts even if DeleteRecords has passed it.
+            let found = self.scan_segments(offset, offset.next(), Wanted::Largest, Offset::ZERO)?;
             return Ok(Lookup::Done(found));
         }
         let Some(batch) = unsettled else {
             return Ok(Lookup::Done(None));
         };
         let unpacked = Unpacked::of(&batch).map_err(|_| self.corrupt(batch.base_offset(), UNREADABLE))?;
-        Ok(Lookup::Done(Wanted::Largest.in_batch(&unpacked, log_start)))
+        Ok(Lookup::Done(Wanted::Largest.in_batch(&unpacked, Offset::ZERO)))
     }
 }
 
@@ -203,6 +200,7 @@ impl Wanted {
         });
         match self {
             Wanted::AtLeast(at) => records.find(|record| record.timestamp >= at && record.offset >= log_start),
+            // Of equals the first: the comparison is strict.
             Wanted::Largest => records.reduce(|best, next| if next.timestamp > best.timestamp { next } else { best }),
         }
     }

@@ -1,11 +1,12 @@
 //! How the beginning of a log goes: by DeleteRecords, by retention.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ottla_model::{ErrorCode, Millis, Offset};
+use ottla_model::{ErrorCode, Millis, Offset, ProducerId};
 
 use super::{Partition, State};
-use crate::producers::EndedTransaction;
+use crate::producers::{EndedTransaction, LastBatch};
 use crate::retention::{self, Log};
 use crate::{EntryBody, JournalEntry, JournalFault, Lsn, StorageFault};
 
@@ -84,6 +85,19 @@ impl Partition {
     pub fn size(&self) -> u64 {
         let settled: u64 = self.segments.segments().iter().map(|segment| segment.size).sum();
         settled + self.lock().unsettled_bytes
+    }
+
+    /// Compaction has cleaned everything below `end`: of the aborted transactions that ended there, readers need to be
+    /// told of `left` only.
+    pub fn cleaned(&self, end: Offset, left: &[EndedTransaction]) {
+        let mut state = self.lock();
+        let is_left = |ended: &EndedTransaction| ended.last >= end || left.iter().any(|other| other.last == ended.last);
+        state.aborted.retain(is_left);
+    }
+
+    /// What compaction must keep of the producers that are active.
+    pub fn last_batches(&self) -> BTreeMap<ProducerId, LastBatch> {
+        self.lock().producers.last_batches()
     }
 
     /// The aborted transactions between log start and log end, by the offset of their marker: what `.txnindex` files

@@ -59,8 +59,9 @@ impl Partition {
     }
 
     /// The producers in Kafka's `.snapshot` format and the log end they are true for. Usable at opening only if all
-    /// below that offset survived, so it is best written once the high watermark has reached it. Also given without
-    /// producers: it says from where the next opening must scan.
+    /// below that offset survived, so it is best written once the high watermark has reached it, and never newer than
+    /// the checkpoint of [`Partition::epochs`]. Also given without producers: it says from where the next opening must
+    /// scan.
     pub fn producer_snapshot(&self) -> Option<(Offset, Bytes)> {
         let state = self.lock();
         Some((state.tail.end(), state.producers.snapshot()))

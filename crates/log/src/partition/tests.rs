@@ -393,6 +393,44 @@ fn a_snapshot_saves_the_scan_and_a_bad_one_is_no_harm() {
 }
 
 #[test]
+fn epochs_of_a_checkpoint_are_not_moved_by_the_scan() {
+    let segments = Arc::new(MemorySegments::new(Offset(0), 1 << 20));
+    for (base, epoch) in [(0, 1), (5, 2), (10, 2), (15, 4)] {
+        let batch = StoredBatch::number(&plain(5), Offset(base), LeaderEpoch(epoch));
+        segments.append(&[batch]).unwrap();
+    }
+    let epochs = |text: &str| Epochs::from_checkpoint(text).unwrap();
+    let snapshot = (Offset(10), Producers::default().snapshot());
+    for (checkpoint, snapshot) in [
+        (Epochs::default(), None),
+        (epochs("0\n2\n1 0\n2 5\n"), Some(snapshot.clone())),
+        (epochs("0\n3\n1 0\n2 5\n4 15\n"), Some(snapshot)),
+    ] {
+        let partition = Partition::open(Opening {
+            id: PartitionId::METADATA,
+            segments: segments.clone(),
+            journal: Arc::new(MemoryJournal::immediate()),
+            log_start: Offset(7),
+            leader_epoch: LeaderEpoch(6),
+            producer_snapshot: snapshot,
+            epochs: checkpoint,
+            aborted: Vec::new(),
+            config: PartitionConfig::default(),
+            now: NOW,
+        })
+        .unwrap();
+        assert_eq!(partition.epochs(), epochs("0\n3\n2 7\n4 15\n6 20\n"));
+        let end = |epoch| partition.epoch_end(LeaderEpoch(epoch));
+        let at = |epoch, end| EpochEnd::At {
+            epoch: LeaderEpoch(epoch),
+            end: Offset(end),
+        };
+        assert_eq!([end(3), end(4), end(6)], [at(2, 15), at(4, 20), at(6, 20)]);
+        assert_eq!(end(7), EpochEnd::Unknown);
+    }
+}
+
+#[test]
 fn deleting_records_is_journaled_and_stops_at_the_high_watermark() {
     let log = Fixture::new();
     log.write(plain(3));
@@ -438,6 +476,41 @@ fn an_acknowledgement_waits_for_its_journal_entry() {
     assert!(durability.durable() < appended.lsn);
     log.journal.flush();
     assert_eq!(durability.durable(), appended.lsn);
+}
+
+/// Readers beside the writer, the flusher and the settler: what they see is always whole, in order and durable.
+#[test]
+fn readers_never_see_a_gap_while_batches_move_from_memory_to_segments() {
+    const BATCHES: i64 = 2_000;
+    let log = Fixture::over(Arc::new(MemorySegments::new(Offset(0), 2_000)), None, Vec::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..BATCHES {
+                log.write(plain(2));
+            }
+        });
+        scope.spawn(|| {
+            while log.partition.offsets().settled_end < Offset(2 * BATCHES) {
+                log.settle();
+                let end = log.partition.offsets().settled_end;
+                log.partition.evict(Offset(end.0 - end.0 % 64));
+            }
+        });
+        for bytes_max in [1, 500, 5_000] {
+            let log = &log;
+            scope.spawn(move || {
+                let mut next = 0;
+                while next < 2 * BATCHES {
+                    let read = log.read_with(next, |limit| limit.bytes_max = bytes_max);
+                    for start in offsets(&read) {
+                        assert_eq!(start, next);
+                        next += 2;
+                    }
+                    assert!(read.next == Offset(next) && read.next <= read.high_watermark);
+                }
+            });
+        }
+    });
 }
 
 #[derive(Clone, Debug)]

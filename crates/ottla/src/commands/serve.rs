@@ -5,16 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ottla_broker::Running;
-use ottla_cluster::config::{BrokerConfig, Layers, Profile};
+use ottla_cluster::config::{BrokerConfig, BrokerConfigLoader, Profile};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::{Exit, Failure};
-
-/// Where a client reaches a broker that was told nothing else.
-const LISTEN_DEFAULT: &str = "127.0.0.1:9092";
-/// Where data goes if nothing else is said.
-const DATA_DEFAULT: &str = "./ottla-data";
 
 /// Run a broker on this machine.
 ///
@@ -65,43 +60,31 @@ impl Serve {
 
     /// Defaults, then the file, then `--set`, then the options that have names of their own.
     fn configuration(&self) -> Result<BrokerConfig, Failure> {
-        let profile = if self.profile == "production" {
-            Profile::Production
-        } else {
-            Profile::Dev
-        };
-        let mut layers = Layers::new(profile);
-        layers.default_value("log.dirs", DATA_DEFAULT);
-        layers.default_value("listeners", &format!("PLAINTEXT://{LISTEN_DEFAULT}"));
+        let profile = if self.profile == "production" { Profile::Production } else { Profile::Dev };
+        let mut loader = BrokerConfigLoader::new(profile);
         if let Some(path) = &self.config {
-            layers
-                .file(&path.display().to_string(), &read(path)?)
-                .map_err(Failure::usage)?;
+            loader = loader.properties(&path.display().to_string(), &read(path)?);
         }
         for set in &self.set {
-            let (name, value) = set
-                .split_once('=')
-                .ok_or_else(|| Failure::usage(format!("--set {set}: NAME=VALUE is expected")))?;
-            layers.set(name, value, "--set");
+            loader = loader.set(set);
         }
         if let Some(data) = &self.data {
-            layers.set("log.dirs", &data.display().to_string(), "--data");
+            loader = loader.set(&format!("log.dirs={}", data.display()));
         }
         if let Some(listen) = &self.listen {
-            layers.set("listeners", &format!("PLAINTEXT://{listen}"), "--listen");
+            loader = loader.set(&format!("listeners=PLAINTEXT://{listen}"));
         }
         if let Some(advertise) = &self.advertise {
-            layers.set(
-                "advertised.listeners",
-                &format!("PLAINTEXT://{advertise}"),
-                "--advertise",
-            );
+            loader = loader.set(&format!("advertised.listeners=PLAINTEXT://{advertise}"));
         }
-        let (config, warnings) = layers.resolve().map_err(Failure::usage)?;
-        for warning in warnings {
+        let loaded = loader.load().map_err(|faults| {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Failure::usage(lines.join("\nottla: "))
+        })?;
+        for warning in &loaded.warnings {
             warn!("{warning}");
         }
-        Ok(config)
+        Ok(loaded.config)
     }
 }
 
