@@ -459,11 +459,11 @@ impl Segment {
     /// The position of a batch at or before the one that holds `from`, or the first after it.
     fn position_before(&self, from: Offset) -> Result<u64, StorageFault> {
         let state = self.lock();
-        let hinted = state
+        let mut hinted = state
             .hints
             .iter()
             .filter(|(offset, position)| *offset == from && *position > 0);
-        if let Some((_, position)) = hinted.last() {
+        if let Some((_, position)) = hinted.next_back() {
             return Ok(*position);
         }
         if state.offsets.is_empty() {

@@ -37,6 +37,9 @@ mod open;
 mod pending;
 mod settle;
 
+#[cfg(test)]
+mod crash_tests;
+
 use pending::{Pending, Replay};
 
 /// An open data directory. Dropping it without [`LocalStore::stop`] is a crash that loses nothing acknowledged.
