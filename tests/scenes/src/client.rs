@@ -107,6 +107,17 @@ impl Client {
             _ => None,
         }
     }
+
+    /// Why the library may read committed records again after a rebalance, whatever the broker does. Nothing is lost.
+    pub fn rereads(self) -> Option<&'static str> {
+        match self {
+            // Seen with 3.0.12 when rebalances follow each other closely: the answer to a join that comes between two
+            // polls is dropped, the member joins once more, and keeps its old positions in partitions that another
+            // member had in the meantime.
+            Self::KafkaPython => Some("keeps positions over a generation it missed"),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Client {

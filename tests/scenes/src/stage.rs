@@ -34,7 +34,7 @@ pub struct Stage {
     drivers: Mutex<Vec<Arc<Driver>>>,
     broker: Arc<Mutex<Broker>>,
     bootstrap: String,
-    client: Client,
+    pub client: Client,
     dir: PathBuf,
     log: Arc<Log>,
     names: Mutex<Vec<String>>,
