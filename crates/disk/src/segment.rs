@@ -205,9 +205,9 @@ impl Segment {
         patience: Patience,
     ) -> Result<SegmentRead, StorageFault> {
         let log = self.file(Part::Log, Open::Existing)?;
-        let (size, start) = (self.lock().size, self.position_before(from)?);
+        let size = self.size();
+        let mut start = self.position_before(from)?;
         let mut want = bytes_max.saturating_add(READ_AHEAD);
-        let mut start = start;
         loop {
             let length = want.min((size - start) as usize);
             let Some(bytes) = self.read_bytes(&*log, start, length, patience)? else {
