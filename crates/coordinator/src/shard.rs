@@ -55,7 +55,10 @@ impl<M: Machine> Default for Shard<M> {
 impl<M: Machine> Shard<M> {
     /// An empty shard whose session starts as given: how a machine gets its configuration.
     pub fn with_session(session: M::Session) -> Shard<M> {
-        Shard { session, ..Shard::default() }
+        Shard {
+            session,
+            ..Shard::default()
+        }
     }
 
     /// Takes one record of the log during replay.

@@ -74,6 +74,25 @@ impl BatchHeader {
         })
     }
 
+    /// Writes the fields as [`BatchHeader::read`] reads them.
+    pub fn to_bytes(&self) -> [u8; HEADER_LENGTH] {
+        let mut bytes = [0; HEADER_LENGTH];
+        bytes[0..8].copy_from_slice(&self.base_offset.0.to_be_bytes());
+        bytes[8..12].copy_from_slice(&self.length.to_be_bytes());
+        bytes[12..16].copy_from_slice(&self.leader_epoch.0.to_be_bytes());
+        bytes[16] = self.magic as u8;
+        bytes[17..21].copy_from_slice(&self.crc.to_be_bytes());
+        bytes[21..23].copy_from_slice(&self.attributes.to_be_bytes());
+        bytes[23..27].copy_from_slice(&self.last_offset_delta.to_be_bytes());
+        bytes[27..35].copy_from_slice(&self.base_timestamp.0.to_be_bytes());
+        bytes[35..43].copy_from_slice(&self.max_timestamp.0.to_be_bytes());
+        bytes[43..51].copy_from_slice(&self.producer_id.0.to_be_bytes());
+        bytes[51..53].copy_from_slice(&self.producer_epoch.0.to_be_bytes());
+        bytes[53..57].copy_from_slice(&self.base_sequence.to_be_bytes());
+        bytes[57..61].copy_from_slice(&self.record_count.to_be_bytes());
+        bytes
+    }
+
     /// The whole batch in bytes, header included, as its length field says; negative lengths give `None`.
     pub fn size(&self) -> Option<usize> {
         usize::try_from(self.length).ok()?.checked_add(LENGTH_OVERHEAD)
@@ -95,6 +114,27 @@ impl BatchHeader {
     }
 }
 
+impl BatchHeader {
+    /// The sequence number of the last record: it wraps from 2147483647 to 0. -1 without a base sequence.
+    pub fn last_sequence(&self) -> i32 {
+        if self.base_sequence < 0 {
+            -1
+        } else {
+            sequence_after(self.base_sequence, self.last_offset_delta)
+        }
+    }
+
+    /// Whether an idempotent or transactional producer sent the batch.
+    pub fn has_producer(&self) -> bool {
+        self.producer_id.0 >= 0
+    }
+}
+
+/// The sequence number `count` records after `sequence`, wrapping from 2147483647 to 0.
+pub(crate) fn sequence_after(sequence: i32, count: i32) -> i32 {
+    ((i64::from(sequence) + i64::from(count)) & 0x7fff_ffff) as i32
+}
+
 fn field<const N: usize>(bytes: &[u8; HEADER_LENGTH], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);
@@ -104,4 +144,12 @@ fn field<const N: usize>(bytes: &[u8; HEADER_LENGTH], at: usize) -> [u8; N] {
 /// The CRC-32C of a whole batch's covered bytes (from byte 21 on). `batch` must be at least a header long.
 pub fn crc_of(batch: &[u8]) -> u32 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &batch[CRC_START..]) as u32
+}
+
+/// The CRC-32C of a batch whose header is not (yet) in front of its records. `records` is all behind the header.
+pub(crate) fn crc_of_parts(header: &[u8; HEADER_LENGTH], records: &[u8]) -> u32 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    digest.update(&header[CRC_START..]);
+    digest.update(records);
+    digest.finalize() as u32
 }

@@ -38,6 +38,39 @@ impl StoredBatch {
         }
     }
 
+    /// A batch whose header is to be stored otherwise than it was sent; the records are shared.
+    pub(crate) fn with_header(header: BatchHeader, batch: &Bytes) -> StoredBatch {
+        let copied = if batch.len() <= COPY_WHOLE_MAX {
+            batch.len()
+        } else {
+            HEADER_LENGTH
+        };
+        let mut head = BytesMut::with_capacity(copied);
+        head.extend_from_slice(&header.to_bytes());
+        head.extend_from_slice(&batch[HEADER_LENGTH..copied]);
+        StoredBatch {
+            header,
+            head: head.freeze(),
+            body: batch.slice(copied..),
+        }
+    }
+
+    /// The bytes in one piece; copies a large batch.
+    pub fn to_bytes(&self) -> Bytes {
+        if self.body.is_empty() {
+            return self.head.clone();
+        }
+        let mut whole = BytesMut::with_capacity(self.size());
+        whole.extend_from_slice(&self.head);
+        whole.extend_from_slice(&self.body);
+        whole.freeze()
+    }
+
+    /// The offset the batch after this one may start at.
+    pub fn next_offset(&self) -> Offset {
+        self.header.next_offset()
+    }
+
     /// Takes a batch that carries its numbers already (read back from a journal or segment); `None` if it is shorter than
     /// a header.
     pub fn numbered(batch: Bytes) -> Option<StoredBatch> {
@@ -57,6 +90,15 @@ impl StoredBatch {
     /// The bytes, in order; the second part may be empty.
     pub fn parts(&self) -> [&Bytes; 2] {
         [&self.head, &self.body]
+    }
+
+    /// The records' bytes, behind the header.
+    pub fn records(&self) -> &[u8] {
+        if self.body.is_empty() {
+            &self.head[HEADER_LENGTH..]
+        } else {
+            &self.body
+        }
     }
 
     /// The size in bytes.

@@ -16,13 +16,13 @@ pub const ELEMENTS_MAX: usize = 1_000_000;
 pub const TAGGED_FIELDS_MAX: usize = 10_000;
 
 /// Checks the body of a request: every field there, every length and count within the bytes that are left, the limits
-/// kept, and nothing behind the last field.
-pub fn check(api: Api, version: i16, body: &[u8]) -> Result<(), Malformed> {
+/// kept. Returns how many bytes the message takes; what is behind it Kafka ignores (seen on 4.3.1), and so must others.
+pub fn check(api: Api, version: i16, body: &[u8]) -> Result<usize, Malformed> {
     walk(shape::request(api), api, version, body)
 }
 
 /// Checks the body of an answer, as [`check`] does that of a request.
-pub fn check_response(api: Api, version: i16, body: &[u8]) -> Result<(), Malformed> {
+pub fn check_response(api: Api, version: i16, body: &[u8]) -> Result<usize, Malformed> {
     walk(shape::response(api), api, version, body)
 }
 
@@ -88,12 +88,9 @@ pub enum Flaw {
         /// The size of what is there.
         actual: usize,
     },
-    /// The message ends before the body does.
-    #[error("{0} bytes are left over")]
-    LeftOver(usize),
 }
 
-fn walk(fields: &'static [Field], api: Api, version: i16, body: &[u8]) -> Result<(), Malformed> {
+fn walk(fields: &'static [Field], api: Api, version: i16, body: &[u8]) -> Result<usize, Malformed> {
     let mut walker = Walker {
         body,
         at: 0,
@@ -104,11 +101,7 @@ fn walk(fields: &'static [Field], api: Api, version: i16, body: &[u8]) -> Result
     };
     match walker.structure(fields) {
         Err(what) => Err(walker.malformed(what)),
-        Ok(()) if walker.remaining() > 0 => {
-            walker.field = "body";
-            Err(walker.malformed(Flaw::LeftOver(walker.remaining())))
-        }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(walker.at),
     }
 }
 

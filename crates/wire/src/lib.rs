@@ -5,6 +5,7 @@
 //! are those of crate `kafka-protocol`; this crate is what that one lacks.
 
 pub mod api_versions;
+pub mod fetch;
 mod frame;
 pub mod guard;
 mod header;

@@ -1,4 +1,4 @@
-//! Bodies of messages: checked, decoded, and nothing left over.
+//! Bodies of messages: checked, then decoded.
 
 use bytes::Bytes;
 use kafka_protocol::protocol::Decodable;
@@ -37,20 +37,21 @@ fn decode_checked<M: Decodable>(
     api: Api,
     version: i16,
     mut body: Bytes,
-    checked: Result<(), Malformed>,
+    checked: Result<usize, Malformed>,
 ) -> Result<M, DecodeFault> {
     let fault = |what: String| DecodeFault { api, version, what };
     if !api.handled().contains(version) {
         return Err(fault("the version is not supported".to_owned()));
     }
-    checked.map_err(|malformed| fault(malformed.to_string()))?;
+    let bytes = checked.map_err(|malformed| fault(malformed.to_string()))?;
+    body.truncate(bytes);
     // What is left to go wrong: text that is not UTF-8, a tag that came before its version.
     let message = M::decode(&mut body, version).map_err(|error| fault(error.to_string()))?;
     // The guard's shapes and the decoder must agree; if they ever do not, nothing misread may go on.
     if body.is_empty() {
         Ok(message)
     } else {
-        Err(fault(format!("{} bytes are left over", body.len())))
+        Err(fault(format!("{} of {bytes} bytes are left over", body.len())))
     }
 }
 

@@ -44,6 +44,17 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// A frame of `chunks`, which hold `bytes_total` bytes; the first begins with four that await the length. `None`
+    /// if it is above 2 GiB.
+    pub(crate) fn with_length(mut chunks: Vec<Bytes>, bytes_total: usize) -> Option<Frame> {
+        let length = i32::try_from(bytes_total.checked_sub(LENGTH_BYTES)?).ok()?;
+        let first = chunks.first_mut()?;
+        let mut patched = BytesMut::from(std::mem::take(first));
+        patched[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+        *first = patched.freeze();
+        Some(Frame { chunks })
+    }
+
     /// The pieces in order, none of them empty; the length in front is part of the first.
     pub fn chunks(&self) -> &[Bytes] {
         &self.chunks

@@ -1,0 +1,295 @@
+//! Drives one coordinator shard: gives it the clock and the log, lets answers go when the journal has what they rest on.
+//!
+//! The shard itself is pure (crate `coordinator`). Under one short lock a command is judged, its records are appended to
+//! the shard's partition and applied; outside the lock the answer waits for the flush. If an append is refused the shard
+//! is ahead of its log, so it is dropped and replayed, and whoever waited is told to ask again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use ottla_coordinator::{Appended, Entry, Machine, Position, Shard, Step, Ticket};
+use ottla_log::{AppendFault, Durability, Lsn, Origin, Partition, StorageFault};
+use ottla_model::ErrorCode;
+use tokio::sync::{Notify, oneshot};
+use tracing::{error, info, warn};
+
+use crate::clock::Clock;
+
+/// A machine whose records have bytes.
+pub(crate) trait Logged: Machine {
+    /// What its log is called in log lines.
+    const NAME: &'static str;
+
+    /// A fresh session, with the broker's configuration.
+    fn session(settings: &Self::Settings) -> Self::Session;
+
+    /// What a session is made from.
+    type Settings: Send + Sync;
+
+    /// A record's key and value.
+    fn encode(record: &Self::Record) -> (Option<Bytes>, Option<Bytes>);
+
+    /// The record behind a key and value; `None` for one that this version does not know.
+    fn decode(key: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String>;
+
+    /// What a log line says of an effect that asks for nothing else; `None` leaves it to
+    /// [`Driver::with_durable_effects`].
+    fn log_line(_effect: &Self::Effect) -> Option<String> {
+        None
+    }
+}
+
+/// Why a command got no answer from the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unanswered {
+    /// The write was refused or never became durable, or the shard was replayed while the caller waited.
+    NotAvailable,
+}
+
+impl Unanswered {
+    /// What the protocol calls it: clients look for the coordinator again and retry.
+    pub(crate) fn code(self) -> ErrorCode {
+        match self {
+            Unanswered::NotAvailable => ErrorCode::CoordinatorNotAvailable,
+        }
+    }
+}
+
+/// One shard with its log.
+pub(crate) struct Driver<M: Logged> {
+    partition: Arc<Partition>,
+    durability: Arc<Durability>,
+    clock: Arc<Clock>,
+    settings: Arc<M::Settings>,
+    inner: Mutex<Inner<M>>,
+    /// The deadline the timer task sleeps for; an earlier one wakes it.
+    slept_for: AtomicI64,
+    earlier: Notify,
+}
+
+struct Inner<M: Logged> {
+    shard: Shard<M>,
+    tickets: HashMap<Ticket, oneshot::Sender<(M::Reply, Position)>>,
+    next_ticket: u64,
+    /// What is to be done once its position is durable, in the log's order.
+    effects: VecDeque<(Position, M::Effect)>,
+}
+
+/// An answer on its way.
+pub(crate) enum Pending<R> {
+    /// Decided; may leave when the position is durable.
+    Decided(R, Position),
+    /// To come.
+    Parked(oneshot::Receiver<(R, Position)>),
+    /// Refused by the log.
+    Unanswered(Unanswered),
+}
+
+impl<M: Logged> Driver<M> {
+    /// Replays the partition and starts from what it says.
+    pub(crate) fn load(
+        partition: Arc<Partition>,
+        durability: Arc<Durability>,
+        clock: Arc<Clock>,
+        settings: Arc<M::Settings>,
+    ) -> Result<Arc<Driver<M>>, StorageFault> {
+        let shard = Shard::with_session(M::session(&settings));
+        let inner = Inner { shard, tickets: HashMap::new(), next_ticket: 0, effects: VecDeque::new() };
+        let driver = Arc::new(Driver {
+            partition,
+            durability,
+            clock,
+            settings,
+            inner: Mutex::new(inner),
+            slept_for: AtomicI64::new(i64::MAX),
+            earlier: Notify::new(),
+        });
+        driver.reload(&mut driver.lock())?;
+        Ok(driver)
+    }
+
+    /// Judges a command now; the answer may come at once or later.
+    pub(crate) fn submit(&self, command: M::Command) -> Pending<M::Reply> {
+        let mut inner = self.lock();
+        inner.next_ticket += 1;
+        let ticket = Ticket(inner.next_ticket);
+        let now = self.clock.steady();
+        match inner.shard.submit(now, ticket, command, |records| self.append(records)) {
+            Ok(step) => {
+                let own = inner.deliver(step, Some(ticket));
+                let pending = own.unwrap_or_else(|| {
+                    let (sender, receiver) = oneshot::channel();
+                    inner.tickets.insert(ticket, sender);
+                    Pending::Parked(receiver)
+                });
+                self.let_go(inner);
+                pending
+            }
+            Err(fault) => {
+                self.fall_back(&mut inner, &fault);
+                Pending::Unanswered(Unanswered::NotAvailable)
+            }
+        }
+    }
+
+    /// Waits for an answer and for what it rests on.
+    pub(crate) async fn wait(durability: Arc<Durability>, pending: Pending<M::Reply>) -> Result<M::Reply, Unanswered> {
+        let (reply, position) = match pending {
+            Pending::Decided(reply, position) => (reply, position),
+            Pending::Parked(receiver) => receiver.await.map_err(|_| Unanswered::NotAvailable)?,
+            Pending::Unanswered(unanswered) => return Err(unanswered),
+        };
+        durability.wait(Lsn(position.0)).await.map_err(|_| Unanswered::NotAvailable)?;
+        Ok(reply)
+    }
+
+    /// Submits and waits.
+    pub(crate) async fn ask(&self, command: M::Command) -> Result<M::Reply, Unanswered> {
+        let pending = self.submit(command);
+        Self::wait(Arc::clone(&self.durability), pending).await
+    }
+
+    /// Hands over, in the log's order and under the shard's lock, each effect whose records are durable by now. The lock
+    /// is held so that two callers cannot carry out theirs in the wrong order.
+    pub(crate) fn with_durable_effects(&self, mut carry_out: impl FnMut(&M::State, M::Effect)) {
+        let mut inner = self.lock();
+        let durable = self.durability.durable();
+        while inner.effects.front().is_some_and(|(position, _)| position.0 <= durable.0) {
+            let (_, effect) = inner.effects.pop_front().expect("just seen");
+            carry_out(inner.shard.state(), effect);
+        }
+    }
+
+    /// Looks at what the log says.
+    pub(crate) fn with_state<T>(&self, look: impl FnOnce(&M::State) -> T) -> T {
+        look(self.lock().shard.state())
+    }
+
+    /// The mark answers wait for.
+    pub(crate) fn durability(&self) -> &Arc<Durability> {
+        &self.durability
+    }
+
+    /// Handles deadlines as they come, for ever.
+    pub(crate) async fn keep_time(self: Arc<Self>) {
+        loop {
+            let next = self.lock().shard.next_deadline();
+            self.slept_for.store(next.map_or(i64::MAX, |at| at.0), Ordering::Release);
+            let earlier = self.earlier.notified();
+            match next {
+                // Armed between the look and the store: look again.
+                _ if self.lock().shard.next_deadline() != next => continue,
+                Some(at) => {
+                    let _ = tokio::time::timeout_at(self.clock.instant_of(at).into(), earlier).await;
+                }
+                None => earlier.await,
+            }
+            self.expire_due();
+        }
+    }
+
+    fn expire_due(&self) {
+        let now = self.clock.steady();
+        loop {
+            let mut inner = self.lock();
+            match inner.shard.expire(now, |records| self.append(records)) {
+                None => return,
+                Some(Ok(step)) => {
+                    inner.deliver(step, None);
+                    self.let_go(inner);
+                }
+                Some(Err(fault)) => self.fall_back(&mut inner, &fault),
+            }
+        }
+    }
+
+    /// Lets go of the lock and wakes the timer task if a deadline has become nearer.
+    fn let_go(&self, inner: MutexGuard<'_, Inner<M>>) {
+        let next = inner.shard.next_deadline();
+        drop(inner);
+        if next.is_some_and(|at| at.0 < self.slept_for.load(Ordering::Acquire)) {
+            self.earlier.notify_one();
+        }
+    }
+
+    fn append(&self, records: &[M::Record]) -> Result<Appended, AppendFault> {
+        let timestamp = self.clock.wall();
+        let mut batch = ottla_log::BatchBuilder::new();
+        for record in records {
+            let (key, value) = M::encode(record);
+            batch.push(timestamp, key.as_deref(), value.as_deref());
+        }
+        let appended = self.partition.append(batch.build(), Origin::Coordinator, timestamp)?;
+        Ok(Appended { base: appended.base_offset, timestamp, position: Position(appended.lsn.0) })
+    }
+
+    /// The log refused a write: what the shard holds in memory no longer follows from the log.
+    fn fall_back(&self, inner: &mut Inner<M>, fault: &AppendFault) {
+        warn!(log = M::NAME, partition = %self.partition.id().index, "a write was refused, replaying: {fault}");
+        if let Err(fault) = self.reload(inner) {
+            error!(log = M::NAME, partition = %self.partition.id().index, "cannot be replayed: {fault}");
+        }
+    }
+
+    fn reload(&self, inner: &mut Inner<M>) -> Result<(), StorageFault> {
+        // Whoever waited is told by the dropped sender.
+        inner.tickets.clear();
+        inner.shard = Shard::with_session(M::session(&self.settings));
+        let replayed = self.replay(&mut inner.shard)?;
+        let step = inner.shard.loaded(self.clock.steady(), |records| self.append(records));
+        if let Ok(step) = step {
+            inner.deliver(step, None);
+        }
+        if replayed > 0 {
+            info!(log = M::NAME, partition = %self.partition.id().index, records = replayed, "loaded");
+        }
+        self.earlier.notify_one();
+        Ok(())
+    }
+
+    /// Applies every record of the log, also those whose flush is still under way.
+    fn replay(&self, shard: &mut Shard<M>) -> Result<usize, StorageFault> {
+        let mut replayed = 0;
+        self.partition.replay(|record| {
+            match M::decode(record.key.as_ref(), record.value.as_ref()) {
+                Ok(Some(decoded)) => {
+                    shard.replay(&Entry { offset: record.offset, timestamp: record.timestamp, record: decoded });
+                    replayed += 1;
+                }
+                Ok(None) => {}
+                Err(fault) => {
+                    warn!(log = M::NAME, offset = %record.offset, "an unreadable record is left out: {fault}");
+                }
+            }
+        })?;
+        Ok(replayed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<M>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M: Logged> Inner<M> {
+    /// Hands the answers to those who wait; the one for `own` comes back.
+    fn deliver(&mut self, step: Step<M>, own: Option<Ticket>) -> Option<Pending<M::Reply>> {
+        let mut decided = None;
+        for (ticket, reply) in step.replies {
+            if Some(ticket) == own {
+                decided = Some(Pending::Decided(reply, step.not_before));
+            } else if let Some(sender) = self.tickets.remove(&ticket) {
+                // A caller that has gone no longer listens, which is its own affair.
+                let _ = sender.send((reply, step.not_before));
+            }
+        }
+        for effect in step.effects {
+            match M::log_line(&effect) {
+                Some(line) => info!("{line}"),
+                None => self.effects.push_back((step.not_before, effect)),
+            }
+        }
+        decided
+    }
+}

@@ -1,0 +1,205 @@
+//! The cluster's metadata, driven over `__cluster_metadata-0`, and what follows from each change: partitions to serve, files
+//! to drop, settings to take over.
+//!
+//! What follows is done in the log's order and only once the change is durable, before its caller is answered.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use ottla_cluster::config::BrokerConfig;
+use ottla_cluster::{
+    Cluster, Command, Effect, InternalTopic, Origin, ProducerIdBlock, Reply, Request, Resource, ResourceKind, State,
+    Wanted,
+};
+use ottla_log::{Durability, Partition, StorageFault};
+use ottla_model::{ErrorCode, ProducerId, TopicId, TopicName};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::coordinators::{Driver, GroupCoordinators, Logged, Unanswered};
+use crate::topics::{Standing, Topics};
+
+/// The features this broker's logs are written by, as Kafka 4.3 finalizes them: what its tools expect to find first.
+const FEATURES: &[(&str, i16)] = &[("metadata.version", 30)];
+
+impl Logged for Cluster {
+    const NAME: &'static str = "__cluster_metadata";
+    type Settings = ();
+
+    fn session((): &()) {}
+
+    fn encode(record: &Self::Record) -> (Option<Bytes>, Option<Bytes>) {
+        (None, Some(ottla_cluster::encode(record)))
+    }
+
+    fn decode(_: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String> {
+        let Some(value) = value else { return Err("a record without a value".into()) };
+        ottla_cluster::decode(value).map_err(|fault| fault.to_string())
+    }
+}
+
+/// The cluster's metadata.
+pub(crate) struct ClusterMetadata {
+    driver: Arc<Driver<Cluster>>,
+    settings: Arc<BrokerConfig>,
+    topics: Arc<Topics>,
+    /// Told of deleted topics; absent only while the broker starts.
+    groups: OnceLock<Arc<GroupCoordinators>>,
+    producer_ids: Mutex<ProducerIdBlock>,
+    /// One block is asked for at a time.
+    allocating: tokio::sync::Mutex<()>,
+}
+
+impl ClusterMetadata {
+    /// Replays the log and serves what it says.
+    pub(crate) fn load(
+        partition: Arc<Partition>,
+        durability: Arc<Durability>,
+        clock: Arc<Clock>,
+        settings: Arc<BrokerConfig>,
+        topics: Arc<Topics>,
+    ) -> Result<ClusterMetadata, StorageFault> {
+        let driver = Driver::<Cluster>::load(partition, durability, clock, Arc::new(()))?;
+        driver.with_state(|state| {
+            for topic in state.topics() {
+                topics.stand(Standing::of(state, &settings, topic));
+            }
+        });
+        Ok(ClusterMetadata {
+            driver,
+            settings,
+            topics,
+            groups: OnceLock::new(),
+            producer_ids: Mutex::new(ProducerIdBlock { first: ProducerId(0), count: 0 }),
+            allocating: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Sees to it that the cluster has an id, and the topic that groups need exists before the first client asks for it.
+    pub(crate) async fn bootstrap(&self, cluster_id: String) -> Result<(), ErrorCode> {
+        let known = self.driver.with_state(|state| {
+            state.cluster_id().is_some() && state.topic(InternalTopic::ConsumerOffsets.name()).is_some()
+        });
+        if known {
+            return Ok(());
+        }
+        let features = FEATURES.iter().map(|(name, level)| ((*name).to_string(), *level)).collect();
+        self.ask(Request::Bootstrap { cluster_id, features }).await?;
+        let topic = Wanted {
+            name: TopicName::new(InternalTopic::ConsumerOffsets.name()),
+            id: TopicId(Uuid::new_v4()),
+            origin: Origin::Coordinator,
+        };
+        self.ask(Request::EnsureTopics { topics: vec![topic] }).await?;
+        Ok(())
+    }
+
+    /// Tells groups of deleted topics from now on.
+    pub(crate) fn tell(&self, groups: Arc<GroupCoordinators>) {
+        assert!(self.groups.set(groups).is_ok(), "the groups are made once");
+    }
+
+    /// Asks the machine; when this returns, the change is durable and served.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, ErrorCode> {
+        let command = Command { settings: Arc::clone(&self.settings), request };
+        let reply = self.driver.ask(command).await.map_err(|_| ErrorCode::KafkaStorageError);
+        self.driver.with_durable_effects(|state, effect| self.carry_out(state, effect));
+        reply
+    }
+
+    /// Creates the topics that clients asked for and that do not exist; a refusal leaves a topic unknown.
+    pub(crate) async fn create_on_first_use(&self, names: Vec<TopicName>) {
+        let wanted = names.into_iter().map(|name| Wanted { name, id: TopicId(Uuid::new_v4()), origin: Origin::Client });
+        match self.ask(Request::EnsureTopics { topics: wanted.collect() }).await {
+            Ok(Reply::EnsureTopics(answers)) => {
+                for (name, answer) in answers {
+                    match answer {
+                        Ok(topic) => info!(topic = %name, partitions = topic.partitions, "created on first use"),
+                        Err(refusal) => warn!(topic = %name, "not created on first use: {refusal}"),
+                    }
+                }
+            }
+            Ok(other) => unreachable!("EnsureTopics is answered as such, not with {other:?}"),
+            Err(code) => warn!("topics cannot be created: {code}"),
+        }
+    }
+
+    /// A producer id nobody has had.
+    pub(crate) async fn producer_id(&self) -> Result<ProducerId, ErrorCode> {
+        if let Some(id) = self.next_of_block() {
+            return Ok(id);
+        }
+        let _one_at_a_time = self.allocating.lock().await;
+        if let Some(id) = self.next_of_block() {
+            return Ok(id);
+        }
+        match self.ask(Request::AllocateProducerIds).await? {
+            Reply::AllocateProducerIds(Ok(block)) => {
+                *self.producer_ids.lock().unwrap_or_else(PoisonError::into_inner) = block;
+                self.next_of_block().ok_or(ErrorCode::UnknownServerError)
+            }
+            Reply::AllocateProducerIds(Err(refusal)) => Err(refusal.code),
+            other => unreachable!("AllocateProducerIds is answered as such, not with {other:?}"),
+        }
+    }
+
+    /// Looks at what the log says.
+    pub(crate) fn with_state<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        self.driver.with_state(look)
+    }
+
+    /// The cluster's id.
+    pub(crate) fn cluster_id(&self) -> String {
+        self.with_state(|state| state.cluster_id().unwrap_or_default().to_string())
+    }
+
+    fn next_of_block(&self) -> Option<ProducerId> {
+        let mut block = self.producer_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if block.count == 0 {
+            return None;
+        }
+        let id = block.first;
+        *block = ProducerIdBlock { first: ProducerId(id.0 + 1), count: block.count - 1 };
+        Some(id)
+    }
+
+    fn carry_out(&self, state: &State, effect: Effect) {
+        match effect {
+            Effect::PartitionsAdded { topic, id, partitions, .. } => {
+                self.topics.stand(Standing { partitions, ..Standing::named(state, &self.settings, &topic, id) });
+            }
+            Effect::TopicDeleted { id, .. } => {
+                if let Some(gone) = self.topics.fall(id)
+                    && let Some(groups) = self.groups.get()
+                {
+                    groups.forget_topic(&gone);
+                }
+            }
+            Effect::ConfigsChanged(resource) => self.take_over_configs(state, &resource),
+        }
+    }
+
+    fn take_over_configs(&self, state: &State, resource: &Resource) {
+        match resource.kind {
+            ResourceKind::Topic => {
+                if let Some(topic) = state.topic(&resource.name) {
+                    self.topics.stand(Standing::of(state, &self.settings, topic));
+                }
+            }
+            // A broker's defaults hold for every topic that says nothing else.
+            ResourceKind::Broker => {
+                for topic in state.topics() {
+                    self.topics.stand(Standing::of(state, &self.settings, topic));
+                }
+            }
+            ResourceKind::BrokerLogger | ResourceKind::ClientMetrics | ResourceKind::Group => {}
+        }
+    }
+}
+
+impl From<Unanswered> for ErrorCode {
+    fn from(unanswered: Unanswered) -> ErrorCode {
+        unanswered.code()
+    }
+}

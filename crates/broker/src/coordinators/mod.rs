@@ -1,0 +1,10 @@
+//! The coordinators of this broker: pure machines, each driven over its own partition of an internal topic.
+
+mod driver;
+mod groups;
+mod metadata;
+
+pub(crate) use driver::{Driver, Logged, Pending, Unanswered};
+pub use groups::LoadFault;
+pub(crate) use groups::GroupCoordinators;
+pub(crate) use metadata::ClusterMetadata;

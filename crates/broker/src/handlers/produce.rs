@@ -1,0 +1,165 @@
+//! Produce (key 0), versions 3 to 13: append batches, answer when they are as durable as `acks` asks.
+//!
+//! `acks=all` is answered after the journal's flush, `acks=1` after the append, `acks=0` never (an error then closes the
+//! connection). One request's partitions are judged one by one; a partition named twice counts once, its last entry wins,
+//! as on Kafka.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use kafka_protocol::messages::produce_response::{
+    PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+};
+use ottla_log::{AppendFault, Lsn, Origin, batch::attributes, batch::BatchHeader};
+use ottla_model::{ErrorCode, TopicId};
+
+use crate::handlers::{Cx, text};
+use crate::reply::Handled;
+use crate::topics::{Topic, TopicFault};
+
+/// The first version that may carry zstd (KIP-110).
+const ZSTD_SINCE: i16 = 7;
+/// The first version that names topics by id (KIP-516).
+const TOPIC_ID_SINCE: i16 = 13;
+const CODEC_ZSTD: i16 = 4;
+
+pub(crate) fn handle(cx: &Cx<'_>, request: ProduceRequest) -> Handled<ProduceResponse> {
+    let acks = request.acks;
+    let outcome = append_all(cx, request);
+    match acks {
+        0 if outcome.failed => Handled::Close("a batch sent with acks=0 was refused, and there is no other way to say so".into()),
+        0 => Handled::Silent,
+        -1 if outcome.lsn > Lsn::default() => {
+            let wait = cx.broker.store.durability().wait(outcome.lsn);
+            Handled::Pipelined(Box::pin(async move {
+                match wait.await {
+                    Ok(()) => outcome.response,
+                    Err(_) => refuse_unflushed(outcome.response),
+                }
+            }))
+        }
+        _ => Handled::Now(outcome.response),
+    }
+}
+
+/// What became of one request's batches.
+struct Outcome {
+    response: ProduceResponse,
+    /// The newest entry the answer rests on.
+    lsn: Lsn,
+    failed: bool,
+}
+
+fn append_all(cx: &Cx<'_>, request: ProduceRequest) -> Outcome {
+    let mut outcome = Outcome { response: ProduceResponse::default(), lsn: Lsn::default(), failed: false };
+    let refused = refused_as_a_whole(&request);
+    for topic_data in request.topic_data {
+        let topic = find_topic(cx, &topic_data);
+        let mut answer = TopicProduceResponse::default().with_name(topic_data.name).with_topic_id(topic_data.topic_id);
+        for data in last_of_each(topic_data.partition_data) {
+            let appended = match (refused, &topic) {
+                (Some(refused), _) => Err(refused.into()),
+                (None, Err(fault)) => Err(fault.code().into()),
+                (None, Ok(topic)) => append_one(cx, topic, &data),
+            };
+            outcome.failed |= appended.is_err();
+            if let Ok((_, lsn)) = &appended {
+                outcome.lsn = outcome.lsn.max(*lsn);
+            }
+            answer.partition_responses.push(answer_one(data.index, appended));
+        }
+        outcome.response.responses.push(answer);
+    }
+    outcome
+}
+
+/// What is wrong with the request whatever its batches are.
+fn refused_as_a_whole(request: &ProduceRequest) -> Option<ErrorCode> {
+    if !(-1..=1).contains(&request.acks) {
+        return Some(ErrorCode::InvalidRequiredAcks);
+    }
+    // No transactional id is known to this broker yet.
+    request.transactional_id.is_some().then_some(ErrorCode::InvalidProducerIdMapping)
+}
+
+fn find_topic(cx: &Cx<'_>, data: &TopicProduceData) -> Result<Arc<Topic>, TopicFault> {
+    if cx.version >= TOPIC_ID_SINCE {
+        cx.broker.topics.by_id(TopicId(data.topic_id))
+    } else {
+        cx.broker.topics.by_name(&data.name)
+    }
+}
+
+/// The last entry of each partition, in the order of their first mention.
+fn last_of_each(data: Vec<PartitionProduceData>) -> Vec<PartitionProduceData> {
+    let mut kept: Vec<PartitionProduceData> = Vec::with_capacity(data.len());
+    for entry in data {
+        match kept.iter_mut().find(|known| known.index == entry.index) {
+            Some(known) => *known = entry,
+            None => kept.push(entry),
+        }
+    }
+    kept
+}
+
+/// Why one partition's data was refused.
+struct Refusal {
+    code: ErrorCode,
+    message: Option<String>,
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Refusal {
+        Refusal { code, message: None }
+    }
+}
+
+fn append_one(
+    cx: &Cx<'_>,
+    topic: &Topic,
+    data: &PartitionProduceData,
+) -> Result<(PartitionProduceResponse, Lsn), Refusal> {
+    let partition = topic.partition(data.index).map_err(|fault| fault.code())?;
+    let batch = data.records.clone().unwrap_or_else(Bytes::new);
+    if cx.version < ZSTD_SINCE && uses_zstd(&batch) {
+        return Err(ErrorCode::UnsupportedCompressionType.into());
+    }
+    let appended = partition.append(batch, Origin::Client, cx.broker.clock.wall()).map_err(refusal)?;
+    let answer = PartitionProduceResponse::default()
+        .with_base_offset(appended.base_offset.0)
+        .with_log_append_time_ms(appended.log_append_time.map_or(-1, |at| at.0))
+        .with_log_start_offset(appended.log_start.0);
+    Ok((answer, appended.lsn))
+}
+
+fn uses_zstd(batch: &[u8]) -> bool {
+    BatchHeader::read(batch).is_some_and(|header| header.attributes & attributes::CODEC_MASK == CODEC_ZSTD)
+}
+
+fn refusal(fault: AppendFault) -> Refusal {
+    Refusal { code: fault.code(), message: Some(fault.to_string()) }
+}
+
+fn answer_one(index: i32, appended: Result<(PartitionProduceResponse, Lsn), Refusal>) -> PartitionProduceResponse {
+    match appended {
+        Ok((answer, _)) => answer.with_index(index),
+        Err(refusal) => PartitionProduceResponse::default()
+            .with_index(index)
+            .with_error_code(refusal.code.number())
+            .with_base_offset(-1)
+            .with_log_append_time_ms(-1)
+            .with_log_start_offset(-1)
+            .with_error_message(refusal.message.map(text)),
+    }
+}
+
+/// The flush failed: none of the batches may be acknowledged.
+fn refuse_unflushed(mut response: ProduceResponse) -> ProduceResponse {
+    for partition in response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses) {
+        if partition.error_code == ErrorCode::None.number() {
+            *partition = answer_one(partition.index, Err(ErrorCode::KafkaStorageError.into()));
+        }
+    }
+    response
+}

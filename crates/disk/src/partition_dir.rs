@@ -1,0 +1,208 @@
+//! The directory of one partition and the small files beside its segments.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use ottla_log::{EndedTransaction, Epochs, StorageFault};
+use ottla_model::{Offset, ProducerId, TopicId, TopicPartition};
+
+use crate::segment::name_of;
+use crate::text::{partition_metadata, topic_of_metadata};
+use crate::vfs::{Vfs, fault, read_file, replace_file};
+
+const METADATA: &str = "partition.metadata";
+const EPOCHS: &str = "leader-epoch-checkpoint";
+/// Producer snapshots kept: the newest may lie beyond what survives a crash, the one before it does not.
+const SNAPSHOTS_KEPT: usize = 2;
+/// Bytes of an entry of `.txnindex`.
+const ABORTED_LENGTH: usize = 34;
+
+/// See the module's head.
+#[derive(Clone)]
+pub struct PartitionDir {
+    vfs: Arc<dyn Vfs>,
+    path: PathBuf,
+    topic: TopicId,
+}
+
+impl PartitionDir {
+    /// The directory of a partition below the data directory; it may not exist.
+    pub fn new(vfs: Arc<dyn Vfs>, root: &Path, partition: &TopicPartition, topic: TopicId) -> PartitionDir {
+        PartitionDir {
+            vfs,
+            path: root.join(partition.to_string()),
+            topic,
+        }
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which topic the directory on disk belongs to; `None` if there is no directory, or none that says so.
+    pub fn owner(&self) -> Result<Option<TopicId>, StorageFault> {
+        let text = read_file(&*self.vfs, &self.path.join(METADATA))?;
+        Ok(text.and_then(|text| topic_of_metadata(&String::from_utf8_lossy(&text))))
+    }
+
+    /// All names in it; none if it does not exist.
+    pub fn names(&self) -> Result<Vec<String>, StorageFault> {
+        match self.vfs.read_dir(&self.path) {
+            Ok(entries) => Ok(entries.into_iter().map(|entry| entry.name).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(fault("list", &self.path, &error)),
+        }
+    }
+
+    /// Makes the directory with its metadata. Durable once it and the data directory are synced.
+    pub fn create(&self) -> Result<(), StorageFault> {
+        self.vfs
+            .make_dir(&self.path)
+            .map_err(|error| fault("create", &self.path, &error))?;
+        let text = partition_metadata(self.topic);
+        replace_file(&*self.vfs, &self.path.join(METADATA), Bytes::from(text))
+    }
+
+    /// Makes its names durable.
+    pub fn sync(&self) -> Result<(), StorageFault> {
+        self.vfs
+            .sync_dir(&self.path)
+            .map_err(|error| fault("sync", &self.path, &error))
+    }
+
+    /// The offsets that files with `suffix` are named after, ascending.
+    pub fn offsets_of(names: &[String], suffix: &str) -> Vec<Offset> {
+        let offset = |name: &String| {
+            let digits = name.strip_suffix(suffix)?.strip_suffix('.')?;
+            (digits.len() == 20).then(|| digits.parse().ok().map(Offset))?
+        };
+        let mut offsets = names.iter().filter_map(offset).collect::<Vec<_>>();
+        offsets.sort_unstable();
+        offsets
+    }
+
+    /// Removes a file of the given offset and suffix.
+    pub fn remove(&self, offset: Offset, suffix: &str) -> Result<(), StorageFault> {
+        let path = name_of(&self.path, offset, suffix);
+        match self.vfs.unlink(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault("remove", &path, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The newest producer snapshot that is true for an offset up to `end`. Later ones go, durably: they would become
+    /// lies when other batches take the offsets that were lost.
+    pub fn producer_snapshot(&self, names: &[String], end: Offset) -> Result<Option<(Offset, Bytes)>, StorageFault> {
+        let (usable, later): (Vec<_>, Vec<_>) = PartitionDir::offsets_of(names, "snapshot")
+            .into_iter()
+            .partition(|offset| *offset <= end);
+        if !later.is_empty() {
+            for offset in later {
+                self.remove(offset, "snapshot")?;
+            }
+            self.sync()?;
+        }
+        let Some(offset) = usable.last() else {
+            return Ok(None);
+        };
+        let bytes = read_file(&*self.vfs, &name_of(&self.path, *offset, "snapshot"))?;
+        Ok(bytes.map(|bytes| (*offset, bytes)))
+    }
+
+    /// Writes a producer snapshot; durable once the directory is synced.
+    pub fn write_producer_snapshot(&self, at: Offset, snapshot: Bytes) -> Result<(), StorageFault> {
+        replace_file(&*self.vfs, &name_of(&self.path, at, "snapshot"), snapshot)
+    }
+
+    /// Removes all but the newest producer snapshots.
+    pub fn prune_snapshots(&self) -> Result<(), StorageFault> {
+        let snapshots = PartitionDir::offsets_of(&self.names()?, "snapshot");
+        let surplus = snapshots.len().saturating_sub(SNAPSHOTS_KEPT);
+        for offset in &snapshots[..surplus] {
+            self.remove(*offset, "snapshot")?;
+        }
+        Ok(())
+    }
+
+    /// The leader epochs; none if the file is missing or makes no sense, since the batches carry them too.
+    pub fn epochs(&self) -> Result<Epochs, StorageFault> {
+        let Some(bytes) = read_file(&*self.vfs, &self.path.join(EPOCHS))? else {
+            return Ok(Epochs::default());
+        };
+        Ok(Epochs::from_checkpoint(&String::from_utf8_lossy(&bytes)).unwrap_or_default())
+    }
+
+    /// Writes the leader epochs; durable once the directory is synced.
+    pub fn write_epochs(&self, epochs: &Epochs) -> Result<(), StorageFault> {
+        replace_file(&*self.vfs, &self.path.join(EPOCHS), Bytes::from(epochs.to_checkpoint()))
+    }
+
+    /// The aborted transactions of all `.txnindex` files.
+    pub fn aborted(&self, names: &[String]) -> Result<Vec<EndedTransaction>, StorageFault> {
+        let mut aborted = Vec::new();
+        for base in PartitionDir::offsets_of(names, "txnindex") {
+            let bytes = read_file(&*self.vfs, &name_of(&self.path, base, "txnindex"))?.unwrap_or_default();
+            aborted.extend(bytes.chunks_exact(ABORTED_LENGTH).filter_map(aborted_of));
+        }
+        Ok(aborted)
+    }
+
+    /// Writes the `.txnindex` of a segment; durable once the directory is synced.
+    pub fn write_aborted(&self, base: Offset, aborted: &[EndedTransaction]) -> Result<(), StorageFault> {
+        let mut bytes = BytesMut::with_capacity(aborted.len() * ABORTED_LENGTH);
+        for ended in aborted {
+            bytes.put_i16(0);
+            bytes.put_i64(ended.producer.0);
+            bytes.put_i64(ended.first.0);
+            bytes.put_i64(ended.last.0);
+            bytes.put_i64(ended.last_stable.0);
+        }
+        replace_file(&*self.vfs, &name_of(&self.path, base, "txnindex"), bytes.freeze())
+    }
+
+    /// Gives the directory a name that says that it goes; the name is durable on return.
+    pub fn mark_deleted(&self, root: &Path, owner: TopicId) -> Result<PathBuf, StorageFault> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let target = root.join(format!("{name}.{}{DELETED}", owner.0.simple()));
+        let rename = || {
+            self.vfs.rename(&self.path, &target)?;
+            self.vfs.sync_dir(root)
+        };
+        rename().map_err(|error| fault("delete", &self.path, &error))?;
+        Ok(target)
+    }
+}
+
+/// The suffix of a partition's directory that goes.
+pub const DELETED: &str = "-delete";
+
+/// Removes a directory and its files.
+pub fn remove_dir(vfs: &dyn Vfs, path: &Path) -> Result<(), StorageFault> {
+    let remove = || {
+        for entry in vfs.read_dir(path)? {
+            vfs.unlink(&path.join(entry.name))?;
+        }
+        vfs.remove_dir(path)
+    };
+    match remove() {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn aborted_of(entry: &[u8]) -> Option<EndedTransaction> {
+    let number = |at: usize| {
+        let mut field = [0; 8];
+        field.copy_from_slice(entry.get(at..at + 8)?);
+        Some(i64::from_be_bytes(field))
+    };
+    Some(EndedTransaction {
+        producer: ProducerId(number(2)?),
+        first: Offset(number(10)?),
+        last: Offset(number(18)?),
+        aborted: true,
+        last_stable: Offset(number(26)?),
+    })
+}

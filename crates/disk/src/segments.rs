@@ -1,0 +1,314 @@
+//! The segments of one partition: which there are, which takes the next batch, which goes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use ottla_log::retention::{ActiveSegment, RollRules, should_roll};
+use ottla_log::{Patience, SegmentInfo, SegmentRead, Segments, StorageFault, StoredBatch};
+use ottla_model::{Millis, Offset};
+
+use crate::file_cache::FileCache;
+use crate::partition_dir::PartitionDir;
+use crate::segment::Segment;
+
+/// A topic's settings for its segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentConfig {
+    /// `segment.bytes`, `segment.ms`.
+    pub roll: RollRules,
+    /// `index.interval.bytes`.
+    pub index_interval_bytes: u64,
+    /// `segment.index.bytes`.
+    pub index_bytes_max: u64,
+}
+
+impl Default for SegmentConfig {
+    /// Kafka's defaults.
+    fn default() -> SegmentConfig {
+        SegmentConfig {
+            roll: RollRules {
+                bytes_max: 1 << 30,
+                time_max: Millis(604_800_000),
+                jitter: Millis(0),
+            },
+            index_interval_bytes: 4096,
+            index_bytes_max: 10 << 20,
+        }
+    }
+}
+
+/// See the module's head.
+pub struct DiskSegments {
+    dir: PartitionDir,
+    files: Arc<FileCache>,
+    config: RwLock<SegmentConfig>,
+    list: Mutex<List>,
+    /// Held while something is changed: appends, syncs and removals come one at a time.
+    change: Mutex<()>,
+}
+
+struct List {
+    segments: Vec<Arc<Segment>>,
+    /// Where the next segment begins if there is none.
+    start: Offset,
+    dir_exists: bool,
+    names_dirty: bool,
+}
+
+/// How a partition's segments are opened.
+#[derive(Clone, Copy, Debug)]
+pub struct SegmentsOpening {
+    /// The topic's settings.
+    pub config: SegmentConfig,
+    /// Where the log begins if there is no segment.
+    pub start: Offset,
+    /// Everything from this offset on comes from the journal again and is cut; `None` if nothing does.
+    pub replay_from: Option<Offset>,
+    /// The last stop was not clean: check what stands at the end.
+    pub check: bool,
+}
+
+impl DiskSegments {
+    /// Opens the segments of a directory, which may not exist.
+    pub fn open(
+        dir: PartitionDir,
+        files: Arc<FileCache>,
+        opening: SegmentsOpening,
+    ) -> Result<DiskSegments, StorageFault> {
+        let names = dir.names()?;
+        let mut bases = PartitionDir::offsets_of(&names, "log");
+        let mut names_dirty = false;
+        if let Some(from) = opening.replay_from {
+            // From the last one down, so that a stop on the way leaves a log without a hole.
+            while let Some(base) = bases.pop_if(|base| *base >= from && *base > Offset(0)) {
+                for suffix in ["index", "timeindex", "txnindex", "log"] {
+                    dir.remove(base, suffix)?;
+                }
+                names_dirty = true;
+            }
+        }
+        let mut segments = Vec::with_capacity(bases.len());
+        for (index, base) in bases.iter().enumerate() {
+            let next = bases.get(index + 1).copied();
+            let segment = Segment::open(Arc::clone(&files), dir.path(), *base, next, opening.check)?;
+            if let (None, Some(from)) = (next, opening.replay_from) {
+                segment.truncate(from, opening.config.index_interval_bytes)?;
+            }
+            segment.release();
+            segments.push(Arc::new(segment));
+        }
+        let list = List {
+            dir_exists: names.iter().any(|name| name == "partition.metadata"),
+            segments,
+            start: opening.start,
+            names_dirty,
+        };
+        Ok(DiskSegments {
+            dir,
+            files,
+            config: RwLock::new(opening.config),
+            list: Mutex::new(list),
+            change: Mutex::new(()),
+        })
+    }
+
+    /// Puts other settings in force.
+    pub fn set_config(&self, config: SegmentConfig) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &PartitionDir {
+        &self.dir
+    }
+
+    /// Bytes of the files.
+    pub fn bytes(&self) -> u64 {
+        let list = self.list();
+        let bytes = |segment: &Arc<Segment>| segment.size() + segment.index_bytes();
+        list.segments.iter().map(bytes).sum()
+    }
+
+    /// The segment that takes the next batch: the last, or a new one if that is full.
+    fn active(&self, next: &StoredBatch, config: &SegmentConfig) -> Result<Arc<Segment>, StorageFault> {
+        let last = self.list().segments.last().cloned();
+        if let Some(last) = last {
+            let info = last.info();
+            let active = ActiveSegment {
+                base_offset: info.base_offset,
+                size: info.size,
+                first_timestamp: info.first_timestamp,
+                created: Millis(0),
+                index_full: last.is_index_full(config.index_bytes_max),
+            };
+            // Positions in the index are 32 bits wide, whatever the settings say.
+            let too_large = info.size + next.size() as u64 > i32::MAX as u64 && info.size > 0;
+            if !too_large && !should_roll(&active, next.header(), &config.roll, Millis(0)) {
+                return Ok(last);
+            }
+            last.close();
+            last.release();
+        }
+        self.begin(next.base_offset())
+    }
+
+    /// A new segment at the end.
+    fn begin(&self, base: Offset) -> Result<Arc<Segment>, StorageFault> {
+        if !self.list().dir_exists {
+            self.dir.create()?;
+            self.list().dir_exists = true;
+        }
+        let segment = Arc::new(Segment::create(Arc::clone(&self.files), self.dir.path(), base)?);
+        let mut list = self.list();
+        list.names_dirty = true;
+        // An empty last segment whose base is of no use (a gap too wide) is of the same name or stays below.
+        list.segments.retain(|old| old.base() != base);
+        list.segments.push(Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_change(&self) -> MutexGuard<'_, ()> {
+        self.change.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn config(&self) -> SegmentConfig {
+        *self.config.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The segment that holds `from`, or the first behind it.
+    fn holding(&self, from: Offset) -> Option<Arc<Segment>> {
+        let list = self.list();
+        let after = list.segments.partition_point(|segment| segment.base() <= from);
+        list.segments.get(after.saturating_sub(1)).cloned()
+    }
+
+    fn still_has(&self, segment: &Arc<Segment>) -> bool {
+        self.list().segments.iter().any(|other| Arc::ptr_eq(other, segment))
+    }
+}
+
+impl Segments for DiskSegments {
+    fn append(&self, batches: &[StoredBatch]) -> Result<(), StorageFault> {
+        let _change = self.lock_change();
+        let config = self.config();
+        let mut rest = batches;
+        while let Some(first) = rest.first() {
+            let segment = self.active(first, &config)?;
+            let info = segment.info();
+            let mut filled = ActiveSegment {
+                base_offset: info.base_offset,
+                size: info.size,
+                first_timestamp: info.first_timestamp.or(Some(first.header().max_timestamp)),
+                created: Millis(0),
+                index_full: false,
+            };
+            // Index entries to come are not known here; an index may get longer than its limit by those of one append.
+            let fits = |batch: &&StoredBatch| {
+                let roll = filled.size > 0 && should_roll(&filled, batch.header(), &config.roll, Millis(0));
+                filled.size += batch.size() as u64;
+                !roll && filled.size <= i32::MAX as u64
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            segment.append(&rest[..count], config.index_interval_bytes)?;
+            rest = &rest[count..];
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), StorageFault> {
+        let _change = self.lock_change();
+        let dirty = self
+            .list()
+            .segments
+            .iter()
+            .filter(|segment| segment.is_dirty())
+            .cloned()
+            .collect::<Vec<_>>();
+        for segment in dirty {
+            segment.sync()?;
+        }
+        if self.list().names_dirty {
+            self.dir.sync()?;
+            self.list().names_dirty = false;
+        }
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        from: Offset,
+        before: Offset,
+        bytes_max: usize,
+        patience: Patience,
+    ) -> Result<SegmentRead, StorageFault> {
+        let mut at = from;
+        loop {
+            let Some(segment) = self.holding(at) else {
+                return Ok(SegmentRead::Batches(bytes::Bytes::new()));
+            };
+            match segment.read(from, before, bytes_max, patience) {
+                Ok(SegmentRead::Batches(bytes)) if bytes.is_empty() => {
+                    let next = segment.next();
+                    // Empty: all of the segment lies before `from`, or all that follows lies behind `before`.
+                    if next <= at || next >= before || self.list().segments.last().is_none_or(|last| last.base() < next)
+                    {
+                        return Ok(SegmentRead::Batches(bytes));
+                    }
+                    at = next;
+                }
+                // It was dropped or replaced in the meantime.
+                Err(StorageFault::Io { .. }) if !self.still_has(&segment) => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn position_of_timestamp(&self, at: Millis) -> Result<Option<Offset>, StorageFault> {
+        let segments = self.list().segments.clone();
+        for segment in segments {
+            if let Some(offset) = segment.position_of_timestamp(at)? {
+                return Ok(Some(offset));
+            }
+        }
+        Ok(None)
+    }
+
+    fn segments(&self) -> Vec<SegmentInfo> {
+        let list = self.list();
+        list.segments.iter().map(|segment| segment.info()).collect()
+    }
+
+    fn end(&self) -> Offset {
+        let list = self.list();
+        list.segments.last().map_or(list.start, |segment| segment.next())
+    }
+
+    fn drop_below(&self, start: Offset) -> Result<(), StorageFault> {
+        let _change = self.lock_change();
+        let last = self.list().segments.last().cloned();
+        if let Some(last) = last
+            && last.next() <= start
+            && last.size() > 0
+        {
+            // The end of the log lives on as the name of an empty segment, which must be there before the others go.
+            last.close();
+            last.sync()?;
+            self.begin(last.next())?;
+            self.dir.sync()?;
+        }
+        let gone = {
+            let mut list = self.list();
+            let keep = list.segments.len().saturating_sub(1);
+            let gone = list.segments[..keep].partition_point(|segment| segment.next() <= start);
+            list.names_dirty |= gone > 0;
+            list.segments.drain(..gone).collect::<Vec<_>>()
+        };
+        for segment in gone {
+            segment.remove()?;
+        }
+        Ok(())
+    }
+}

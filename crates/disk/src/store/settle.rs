@@ -1,0 +1,238 @@
+//! The steps in the background: settling, checkpoints, retention, the clean stop.
+
+use std::sync::Arc;
+
+use ottla_log::{Lsn, Segments, StorageFault, StoredBatch, TrimFault};
+use ottla_model::{Millis, Offset, PartitionId};
+
+use super::{OpenPartition, Shared, Work, lock, open};
+use crate::checkpoint::Checkpoint;
+use crate::text::{self, Offsets};
+use crate::vfs::replace_file;
+
+/// Bytes written to one partition's segment at once.
+const PIECE_BYTES: usize = 4 << 20;
+
+impl Shared {
+    /// Brings what is durable in the journal into segments. What fails is tried again next time.
+    pub(crate) fn settle_once(&self) -> Result<(), StorageFault> {
+        let mut work = lock(&self.work);
+        self.settle(&mut work)
+    }
+
+    fn settle(&self, work: &mut Work) -> Result<(), StorageFault> {
+        let written = self.journal.take_written();
+        let mut result = Ok(());
+        for (id, bytes) in written.partitions {
+            let Some(open) = self.open(id) else {
+                continue;
+            };
+            lock(&self.touched).insert(id);
+            if let Err(fault) = self.settle_partition(work, id, &open) {
+                self.journal.put_back(id, bytes);
+                result = Err(fault);
+            }
+        }
+        for id in written.log_starts {
+            lock(&self.touched).insert(id);
+            if let Some(open) = self.open(id) {
+                result = result.and(open.partition.drop_old_segments());
+            }
+        }
+        result
+    }
+
+    fn settle_partition(&self, work: &mut Work, id: PartitionId, open: &OpenPartition) -> Result<(), StorageFault> {
+        loop {
+            let batches = open.partition.unsettled(PIECE_BYTES);
+            let Some(last) = batches.last() else {
+                return Ok(());
+            };
+            let end = last.next_offset();
+            open.segments.append(&batches)?;
+            open.partition.settled(end);
+            let bytes = batches.iter().map(StoredBatch::size).sum();
+            work.cached.push_back((id, end, bytes));
+            work.cached_bytes += bytes;
+            drop(batches);
+            self.evict(work);
+        }
+    }
+
+    /// Drops the batches from memory that were settled longest ago, as far as there are too many.
+    fn evict(&self, work: &mut Work) {
+        while work.cached_bytes > self.options.tail_cache_bytes {
+            let Some((id, end, bytes)) = work.cached.pop_front() else {
+                return;
+            };
+            work.cached_bytes -= bytes;
+            if let Some(open) = self.open(id) {
+                open.partition.evict(end);
+            }
+        }
+    }
+
+    /// Makes everything up to some entry durable in segments and frees the journal up to there.
+    pub(crate) fn checkpoint_once(&self, closing: bool) -> Result<Lsn, StorageFault> {
+        let mut work = lock(&self.work);
+        let work = &mut *work;
+        let durable = self.journal.durability().durable();
+        let upto = match lock(&self.pending).first() {
+            Some(first) => durable.min(Lsn(first.0 - 1)),
+            None => durable,
+        };
+        self.settle(work)?;
+        if work.flush_failed {
+            return Err(StorageFault::Io {
+                operation: "checkpoint",
+                path: self.root.display().to_string(),
+                cause: "a flush of a segment failed before; restart the broker to go on".to_owned(),
+                out_of_space: false,
+            });
+        }
+        let touched = std::mem::take(&mut *lock(&self.touched));
+        let synced = self.sync_all(work, &touched);
+        if synced.is_err() {
+            lock(&self.touched).extend(&touched);
+        }
+        synced?;
+        if closing {
+            self.journal.close();
+        }
+        let checkpoint = self.journal.replay_from(upto);
+        if work.checkpoint != Some(checkpoint) {
+            let written = self.write_checkpoint(work, checkpoint);
+            if written.is_err() {
+                lock(&self.touched).extend(&touched);
+            }
+            written?;
+        }
+        for id in &touched {
+            if let Some(open) = self.open(*id) {
+                open.segments.dir().prune_snapshots()?;
+            }
+        }
+        self.journal.recycle(upto);
+        Ok(upto)
+    }
+
+    fn sync_all(&self, work: &mut Work, touched: &std::collections::BTreeSet<PartitionId>) -> Result<(), StorageFault> {
+        for id in touched {
+            let Some(open) = self.open(*id) else {
+                continue;
+            };
+            if let Err(fault) = open.checkpoint() {
+                let space = matches!(fault, StorageFault::Io { out_of_space: true, .. });
+                if !space {
+                    tracing::error!(%fault, partition = %open.name, "a flush of a partition failed; the journal keeps everything from here on");
+                    work.flush_failed = true;
+                }
+                return Err(fault);
+            }
+            let start = open.partition.offsets().log_start;
+            if start > Offset::ZERO {
+                lock(&self.log_starts).insert(open.name.clone(), start);
+            }
+        }
+        if !touched.is_empty() {
+            self.sync_root()?;
+        }
+        self.write_log_starts(work)
+    }
+
+    fn write_checkpoint(&self, work: &mut Work, checkpoint: Checkpoint) -> Result<(), StorageFault> {
+        checkpoint.write(&*self.vfs, &self.root)?;
+        work.checkpoint = Some(checkpoint);
+        Ok(())
+    }
+
+    /// Retention: log starts move, and what lies below them goes once that is durable.
+    pub(crate) fn housekeep(&self, now: Millis) -> Result<(), StorageFault> {
+        let _work = lock(&self.work);
+        let all = lock(&self.partitions)
+            .values()
+            .cloned()
+            .collect::<Vec<Arc<OpenPartition>>>();
+        for open in all {
+            match open.partition.retain(now) {
+                Ok(_) | Err(TrimFault::OutOfRange { .. }) => {}
+                // Once the journal takes entries again, the next round catches up.
+                Err(TrimFault::Journal(_)) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The clean stop, after the last flush.
+    pub(crate) fn finish(&self) -> Result<(), StorageFault> {
+        self.checkpoint_once(true)?;
+        if !lock(&self.pending).partitions().is_empty() {
+            // Not all of the journal is in segments: for Kafka's own eyes that is no clean stop.
+            return Ok(());
+        }
+        let mut points = text::read_offsets(&*self.vfs, &self.root, text::RECOVERY_POINTS).unwrap_or_default();
+        let mut marks = text::read_offsets(&*self.vfs, &self.root, text::HIGH_WATERMARKS).unwrap_or_default();
+        for open in lock(&self.partitions).values() {
+            let offsets = open.partition.offsets();
+            points.insert(open.name.clone(), offsets.settled_end);
+            marks.insert(open.name.clone(), offsets.high_watermark);
+        }
+        let exists = |offsets: Offsets| {
+            let kept = offsets.into_iter().filter(|(name, _)| self.has_dir(name));
+            kept.collect::<Offsets>()
+        };
+        text::write_offsets(&*self.vfs, &self.root, text::RECOVERY_POINTS, &exists(points))?;
+        text::write_offsets(&*self.vfs, &self.root, text::HIGH_WATERMARKS, &exists(marks))?;
+        replace_file(&*self.vfs, &self.root.join(text::CLEAN_SHUTDOWN), open::clean_mark())?;
+        self.sync_root()
+    }
+
+    fn has_dir(&self, name: &ottla_model::TopicPartition) -> bool {
+        self.vfs.read_dir(&self.root.join(name.to_string())).is_ok()
+    }
+}
+
+impl OpenPartition {
+    /// Makes durable what was settled, with the files beside it.
+    fn checkpoint(&self) -> Result<(), StorageFault> {
+        let dir = self.segments.dir();
+        let infos = self.segments.segments();
+        if infos.is_empty() {
+            return Ok(());
+        }
+        let mut beside = lock(&self.written);
+        let mut names = false;
+        let epochs = self.partition.epochs();
+        if beside.epochs.as_ref() != Some(&epochs) {
+            dir.write_epochs(&epochs)?;
+            beside.epochs = Some(epochs);
+            names = true;
+        }
+        if let Some((at, snapshot)) = self.partition.producer_snapshot()
+            && beside.snapshot != Some(at)
+        {
+            dir.write_producer_snapshot(at, snapshot)?;
+            beside.snapshot = Some(at);
+            names = true;
+        }
+        let aborted = self.partition.aborted();
+        for info in infos.iter().filter(|_| !aborted.is_empty()) {
+            let within = |offset: Offset| offset >= info.base_offset && offset < info.next_offset;
+            let here = aborted
+                .iter()
+                .filter(|ended| within(ended.last))
+                .copied()
+                .collect::<Vec<_>>();
+            let known = beside.aborted.get(&info.base_offset).copied().unwrap_or_default();
+            if here.len() != known {
+                dir.write_aborted(info.base_offset, &here)?;
+                beside.aborted.insert(info.base_offset, here.len());
+                names = true;
+            }
+        }
+        if names {
+            dir.sync()?;
+        }
+        self.segments.sync()
+    }
+}

@@ -1,0 +1,172 @@
+//! The operating system's files.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
+use rustix::io::{Errno, ReadWriteFlags};
+
+use super::{DirEntry, LockGuard, Open, Vfs, VfsFile};
+
+/// Parts given to one `pwritev`: the kernel's own limit.
+const PARTS_MAX: usize = 1024;
+
+/// The file system of this machine.
+#[derive(Debug, Default)]
+pub struct RealVfs;
+
+impl Vfs for RealVfs {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn VfsFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(how != Open::Existing)
+            .truncate(how == Open::Empty)
+            .open(path)?;
+        Ok(Arc::new(RealFile(file)))
+    }
+
+    fn open_direct(&self, path: &Path, how: Open) -> io::Result<Arc<dyn VfsFile>> {
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(how != Open::Existing)
+            .truncate(how == Open::Empty);
+        let direct = options.clone().custom_flags(OFlags::DIRECT.bits() as i32).open(path);
+        match direct {
+            Ok(file) => Ok(Arc::new(RealFile(file))),
+            // Some file systems have no direct path; the page cache is the slower way to the same place.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.open(path, how),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            // A name that is not UTF-8 is none of ours.
+            if let Ok(name) = entry.file_name().into_string() {
+                let is_dir = entry.file_type()?.is_dir();
+                entries.push(DirEntry { name, is_dir });
+            }
+        }
+        Ok(entries)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            result => result,
+        }
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+struct RealFile(File);
+
+impl VfsFile for RealFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < into.len() {
+            match self.0.read_at(&mut into[done..], at + done as u64) {
+                Ok(0) => break,
+                Ok(got) => done += got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn read_now(&self, into: &mut [u8], at: u64) -> io::Result<Option<usize>> {
+        let mut done = 0;
+        while done < into.len() {
+            let mut parts = [std::io::IoSliceMut::new(&mut into[done..])];
+            match rustix::io::preadv2(&self.0, &mut parts, at + done as u64, ReadWriteFlags::NOWAIT) {
+                Ok(0) => break,
+                Ok(got) => done += got,
+                Err(Errno::INTR) => {}
+                // Not every file system can say whether it would wait.
+                Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(None),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(Some(done))
+    }
+
+    fn write_at(&self, parts: &[Bytes], at: u64) -> io::Result<()> {
+        let mut at = at;
+        for chunk in parts.chunks(PARTS_MAX) {
+            let mut slices = chunk.iter().map(|part| IoSlice::new(part)).collect::<Vec<_>>();
+            let mut left = &mut slices[..];
+            IoSlice::advance_slices(&mut left, 0);
+            while !left.is_empty() {
+                match rustix::io::pwritev(&self.0, left, at) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(done) => {
+                        at += done as u64;
+                        IoSlice::advance_slices(&mut left, done);
+                    }
+                    Err(Errno::INTR) => {}
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_block(&self, block: &[u8], at: u64) -> io::Result<()> {
+        self.0.write_all_at(block, at)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fdatasync(&self.0)?)
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, length) {
+            Ok(()) => Ok(()),
+            // Without the call there is no reservation, and a full disk shows itself at the write.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.truncate(length.max(self.len()?)),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+}

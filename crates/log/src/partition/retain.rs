@@ -1,0 +1,117 @@
+//! How the beginning of a log goes: by DeleteRecords, by retention.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ottla_model::{ErrorCode, Millis, Offset, ProducerId};
+
+use super::{Partition, State};
+use crate::producers::{EndedTransaction, LastBatch};
+use crate::retention::{self, Log};
+use crate::{EntryBody, JournalEntry, JournalFault, Lsn, StorageFault};
+
+/// Why the log start was not moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrimFault {
+    /// Only what is durable can be deleted.
+    #[error("the offset is above the high watermark {high_watermark}")]
+    OutOfRange {
+        /// Where the high watermark stands.
+        high_watermark: Offset,
+    },
+    /// The journal takes nothing.
+    #[error(transparent)]
+    Journal(#[from] JournalFault),
+}
+
+impl TrimFault {
+    /// The answer to DeleteRecords.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            TrimFault::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            TrimFault::Journal(_) => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+impl Partition {
+    /// Makes `before` the first offset that may be read (DeleteRecords, KIP-107). At or below the log start nothing
+    /// changes. Gives the log start, and the entry that must be durable before it is acknowledged.
+    pub fn delete_records(&self, before: Offset) -> Result<(Offset, Lsn), TrimFault> {
+        let mut state = self.lock();
+        let high_watermark = self.watermark.get();
+        if before > high_watermark {
+            return Err(TrimFault::OutOfRange { high_watermark });
+        }
+        if before <= state.log_start {
+            return Ok((state.log_start, state.log_start_lsn));
+        }
+        let lsn = self.journal.append(JournalEntry {
+            partition: self.id,
+            body: EntryBody::LogStart(before),
+            watermark: Arc::clone(&self.watermark),
+        })?;
+        state.start_at(before, lsn);
+        Ok((before, lsn))
+    }
+
+    /// Moves the log start up past the segments that the topic's settings no longer keep, and forgets producers that
+    /// have sent nothing for long. Gives the new log start and the entry that must be durable before
+    /// [`Partition::drop_old_segments`]; `None` if nothing goes.
+    pub fn retain(&self, now: Millis) -> Result<Option<(Offset, Lsn)>, TrimFault> {
+        let config = self.config();
+        let segments = self.segments.segments();
+        let log = {
+            let mut state = self.lock();
+            state.producers.expire(now, config.producer_expiry);
+            Log {
+                start: state.log_start,
+                unsettled_bytes: state.unsettled_bytes,
+            }
+        };
+        match retention::new_log_start(&segments, log, config.retention, now) {
+            Some(start) if start > log.start => self.delete_records(start).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Deletes the segments below the log start. Call it once the journal entry that moved the log start is durable.
+    pub fn drop_old_segments(&self) -> Result<(), StorageFault> {
+        let start = self.lock().log_start;
+        self.segments.drop_below(start)
+    }
+
+    /// Bytes of records: those in segments and those not settled yet.
+    pub fn size(&self) -> u64 {
+        let settled: u64 = self.segments.segments().iter().map(|segment| segment.size).sum();
+        settled + self.lock().unsettled_bytes
+    }
+
+    /// Compaction has cleaned everything below `end`: of the aborted transactions that ended there, readers need to be
+    /// told of `left` only.
+    pub fn cleaned(&self, end: Offset, left: &[EndedTransaction]) {
+        let mut state = self.lock();
+        let is_left = |ended: &EndedTransaction| ended.last >= end || left.iter().any(|other| other.last == ended.last);
+        state.aborted.retain(is_left);
+    }
+
+    /// What compaction must keep of the producers that are active.
+    pub fn last_batches(&self) -> BTreeMap<ProducerId, LastBatch> {
+        self.lock().producers.last_batches()
+    }
+
+    /// The aborted transactions between log start and log end, by the offset of their marker: what `.txnindex` files
+    /// hold.
+    pub fn aborted(&self) -> Vec<EndedTransaction> {
+        self.lock().aborted.clone()
+    }
+}
+
+impl State {
+    fn start_at(&mut self, start: Offset, lsn: Lsn) {
+        self.log_start = start;
+        self.log_start_lsn = lsn;
+        self.epochs.truncate_from_start(start);
+        self.aborted.retain(|ended| ended.last >= start);
+    }
+}

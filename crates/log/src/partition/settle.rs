@@ -1,0 +1,69 @@
+//! What the settler and the cache's housekeeper need. One thread calls these.
+
+use bytes::Bytes;
+use ottla_model::Offset;
+
+use super::Partition;
+use crate::StoredBatch;
+
+impl Partition {
+    /// The next batches to settle, in order: durable and not in segments yet. At least one if there is any, else up to
+    /// `bytes_max`.
+    pub fn unsettled(&self, bytes_max: usize) -> Vec<StoredBatch> {
+        let state = self.lock();
+        let high_watermark = self.watermark.get();
+        let mut bytes = 0;
+        state
+            .tail
+            .from(state.settled_end)
+            .take_while(|batch| {
+                let first = bytes == 0;
+                bytes += batch.size();
+                batch.next_offset() <= high_watermark && (first || bytes <= bytes_max)
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// Bytes that the journal holds and the segments do not, durable or not.
+    pub fn unsettled_bytes(&self) -> u64 {
+        self.lock().unsettled_bytes
+    }
+
+    /// Everything below `end` is durable in segments now. It stays cached until evicted.
+    pub fn settled(&self, end: Offset) {
+        let high_watermark = self.watermark.get();
+        assert!(end <= high_watermark, "only what is durable is settled");
+        let mut state = self.lock();
+        let settled: usize = state
+            .tail
+            .from(state.settled_end)
+            .take_while(|batch| batch.next_offset() <= end)
+            .map(StoredBatch::size)
+            .sum();
+        state.unsettled_bytes -= settled as u64;
+        state.settled_end = state.settled_end.max(end);
+        state.producers.settle(high_watermark);
+    }
+
+    /// Drops the cached batches that are settled and end at or below `before`; gives the bytes freed.
+    pub fn evict(&self, before: Offset) -> usize {
+        let mut state = self.lock();
+        let before = before.min(state.settled_end);
+        state.tail.evict(before)
+    }
+
+    /// Bytes of batches held in memory, settled or not.
+    pub fn cached_bytes(&self) -> usize {
+        self.lock().tail.bytes()
+    }
+
+    /// The producers in Kafka's `.snapshot` format and the log end they are true for. Usable at opening only if all
+    /// below that offset survived, so it is best written once the high watermark has reached it, and never newer than
+    /// the checkpoint of [`Partition::epochs`]. Also given without producers: it says from where the next opening must
+    /// scan.
+    pub fn producer_snapshot(&self) -> Option<(Offset, Bytes)> {
+        let state = self.lock();
+        Some((state.tail.end(), state.producers.snapshot()))
+    }
+}

@@ -1,0 +1,120 @@
+//! The one test command: everything, in an order that shows a fault early, with installations going on beside builds.
+
+use std::thread;
+use std::time::Instant;
+
+use crate::step::{self, Outcome};
+use crate::{fuzz, tidy, toolchain};
+
+/// How much is tested.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What is done before work is handed in, and in CI.
+    Everything,
+    /// What is done between two edits.
+    Quick,
+}
+
+/// Installation scripts of the clients and of the real Kafka, each quick when there is nothing to do.
+const INSTALLERS: &[(&str, &str)] = &[
+    ("install Kafka", "tests/oracle/kafka.sh"),
+    ("install the Java client", "tests/clients/java/install.sh"),
+    ("install the Python clients", "tests/clients/python/install.sh"),
+    ("install the Go clients", "tests/clients/go/install.sh"),
+    ("install the Node client", "tests/clients/node/install.sh"),
+];
+
+/// Seconds each fuzz target gets within the test command.
+const FUZZ_SECONDS: &str = "5";
+
+/// Runs the tests.
+pub fn run(extent: Extent) -> Outcome {
+    let started = Instant::now();
+    toolchain::check()?;
+    tidy::run()?;
+    step::run("format", "cargo", &["fmt", "--all", "--check"])?;
+    // Registries are waited for while the compiler works.
+    let installing = thread::spawn(install);
+    step::run(
+        "lint",
+        "cargo",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )?;
+    step::run(
+        "unit and property tests",
+        "cargo",
+        &["test", "--workspace", "--locked", "--quiet"],
+    )?;
+    step::run(
+        "build",
+        "cargo",
+        &["build", "--release", "--workspace", "--bins", "--locked"],
+    )?;
+    installing
+        .join()
+        .map_err(|_| "the installation ended in a panic".to_string())??;
+    black_box(extent)?;
+    eprintln!("all tests passed in {:.0} s", started.elapsed().as_secs_f32());
+    Ok(())
+}
+
+fn install() -> Outcome {
+    for (name, script) in INSTALLERS {
+        let arguments: &[&str] = if script.ends_with("kafka.sh") {
+            &["install"]
+        } else {
+            &[]
+        };
+        step::run_quietly(name, script, arguments)?;
+    }
+    Ok(())
+}
+
+/// Everything that runs against the built binary.
+fn black_box(extent: Extent) -> Outcome {
+    let binary = "target/release/ottla";
+    let scenes = "target/release/ottla-scenes";
+    if extent == Extent::Quick {
+        return step::run(
+            "scenes",
+            scenes,
+            &[
+                "run", "--broker", "ottla", "--binary", binary, "--quick", "--scene", "share",
+            ],
+        );
+    }
+    step::run("scenes", scenes, &["run", "--broker", "ottla", "--binary", binary])?;
+    step::run(
+        "crashes and flushes",
+        "target/release/ottla-crash",
+        &["all", "--binary", binary],
+    )?;
+    step::run(
+        "comparison with Kafka",
+        "target/release/ottla-compare",
+        &["both", "--binary", binary, "--subset"],
+    )?;
+    fuzz::prepare()?;
+    for target in fuzz::targets()? {
+        fuzz::one(&target, Some(FUZZ_SECONDS))?;
+    }
+    Ok(())
+}
+
+/// The speed table.
+pub fn bench(arguments: &[&str]) -> Outcome {
+    step::run(
+        "build",
+        "cargo",
+        &["build", "--release", "--workspace", "--bins", "--locked"],
+    )?;
+    step::run("bench", "target/release/ottla-bench", arguments)
+}
