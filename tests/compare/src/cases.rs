@@ -2,11 +2,13 @@
 
 mod api_versions;
 mod commit;
+mod fetch;
 mod groups;
 mod heartbeat;
 mod join;
 mod leave;
 mod offsets;
+mod produce;
 mod sync;
 
 use anyhow::Result;
@@ -48,11 +50,13 @@ pub fn all() -> Vec<Case> {
     let areas = [
         api_versions::cases(),
         commit::cases(),
+        fetch::cases(),
         groups::cases(),
         heartbeat::cases(),
         join::cases(),
         leave::cases(),
         offsets::cases(),
+        produce::cases(),
         sync::cases(),
     ];
     let mut cases: Vec<Case> = areas.into_iter().flatten().collect();

@@ -40,8 +40,25 @@ impl Normaliser {
     /// The answer with stand-ins, and with what is in no promised order sorted. With `own_only`, topics and groups of
     /// other cases are left out.
     pub fn normalise(&mut self, tree: Tree, own_only: bool) -> Tree {
+        self.number_single(&tree);
         let tree = self.replace("", tree, own_only);
         self.number(tree)
+    }
+
+    /// Gives `id` the next number, ahead of any answer that shows it.
+    pub fn know(&mut self, id: &str) {
+        self.number_text(id.to_owned());
+    }
+
+    /// Numbers what stands alone before what stands in arrays, whose order follows from the numbers.
+    fn number_single(&mut self, tree: &Tree) {
+        if let Tree::Struct(fields) = tree {
+            for (_, value) in fields {
+                if let Tree::Text(text) = value {
+                    self.number_text(text.clone());
+                }
+            }
+        }
     }
 
     fn replace(&self, name: &str, tree: Tree, own_only: bool) -> Tree {

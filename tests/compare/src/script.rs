@@ -90,6 +90,11 @@ impl<'a> Script<'a> {
         self.broker.base_time + offset_ms
     }
 
+    /// Numbers an id before any answer shows it, so that equal-looking members are told apart by who they are.
+    pub fn know(&mut self, id: &str) {
+        self.normaliser.know(id);
+    }
+
     /// What comes next goes over the connection of this name.
     pub fn on(&mut self, connection: &'static str) -> &mut Self {
         self.current = connection;
@@ -162,6 +167,20 @@ impl<'a> Script<'a> {
         let patience = SILENCE * self.broker.slowness;
         let reply = self.connection()?.receive(patience);
         self.note::<R>(label.into(), version, reply)
+    }
+
+    /// Waits for the answer to a request that [`Script::peek`] found waiting, and notes it.
+    pub fn ask_pending<R>(&mut self, label: impl Into<String>, version: i16) -> Result<Option<R::Response>>
+    where
+        R: Request,
+        R::Response: Debug,
+    {
+        self.receive::<R>(label, version, ANSWER)
+    }
+
+    /// Notes something seen besides an answer.
+    pub fn remark(&mut self, label: impl Into<String>, what: &str) {
+        self.log(label.into(), what.to_owned());
     }
 
     /// Asks with a frame made by hand (without its length) and notes what comes back, read as the answer to `R`.
@@ -324,7 +343,7 @@ fn decode<R: Request>(version: i16, mut frame: Bytes) -> Result<(i32, R::Respons
 pub const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long no answer must come for it to count as silence.
-pub const SILENCE: Duration = Duration::from_millis(400);
+pub const SILENCE: Duration = Duration::from_millis(300);
 
 /// The client id of all requests.
 pub const CLIENT_ID: &str = "compare";

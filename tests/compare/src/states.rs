@@ -149,6 +149,8 @@ pub fn make(s: &mut Script<'_>, state: State) -> Result<Group> {
             s.must(2, &delete)?;
         }
     }
+    s.know(&group.member);
+    s.know(&group.other);
     s.on("a");
     Ok(group)
 }

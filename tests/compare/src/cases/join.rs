@@ -176,6 +176,7 @@ fn attempt(s: &mut Script<'_>, state: State, variant: &Variant, version: i16) ->
         s.on("member b");
         if state != State::Preparing {
             s.send(5, &join(&group.id, &group.other, None, &topic))?;
+            s.peek::<JoinGroupRequest>("the other comes back", 5)?;
         }
         s.on("member a")
             .send(5, &join(&group.id, &group.member, None, &topic))?;
