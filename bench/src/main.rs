@@ -35,27 +35,37 @@ fn main() -> ExitCode {
     }
 }
 
-fn table(binary: &Path) -> Result<(), String> {
+/// Prints the rows of one part (`start`, `idle`, `produce`, `reopen`, `partitions`), or of all if none is named.
+fn table(binary: &Path, part: &str) -> Result<(), String> {
+    let wanted = |name: &str| part.is_empty() || part == name;
     println!("{}", row::HEAD);
-    println!("{}", start_to_first_ack(binary)?);
-    println!("{}", idle_memory(binary)?);
-    let (cost, rate, memory) = produce_cost(binary)?;
-    println!("{cost}\n{rate}\n{memory}");
-    println!(
-        "{}",
-        reopen(binary, "open again after SIGKILL, little data", 64 * 1024, RUNS)?
-    );
-    println!(
-        "{}",
-        reopen(
-            binary,
-            "open again after SIGKILL, 1 GiB just written",
-            COST_BYTES,
-            RUNS_HEAVY
-        )?
-    );
-    for row in many_partitions(binary)? {
-        println!("{row}");
+    if wanted("start") {
+        println!("{}", start_to_first_ack(binary)?);
+    }
+    if wanted("idle") {
+        println!("{}", idle_memory(binary)?);
+    }
+    if wanted("produce") {
+        let (cost, rate, memory) = produce_cost(binary)?;
+        println!("{cost}\n{rate}\n{memory}");
+    }
+    if wanted("reopen") {
+        println!(
+            "{}",
+            reopen(binary, "open again after SIGKILL, little data", 64 * 1024, RUNS)?
+        );
+        println!(
+            "{}",
+            reopen(
+                binary,
+                "open again after SIGKILL, 1 GiB just written",
+                COST_BYTES,
+                RUNS_HEAVY
+            )?
+        );
+    }
+    if wanted("partitions") {
+        many_partitions(binary)?.iter().for_each(|row| println!("{row}"));
     }
     Ok(())
 }
