@@ -19,6 +19,8 @@ pub struct StoreOptions {
     pub journal: JournalLimits,
     /// Unsettled bytes at which the settler sets to work.
     pub settle_bytes: u64,
+    /// Unsettled bytes beyond which producers are to wait: they are all in memory.
+    pub unsettled_bytes_max: u64,
     /// How long durable batches wait for it at most.
     pub settle_age: Duration,
     /// Journal bytes since the last checkpoint that make another one due.
@@ -40,6 +42,7 @@ impl StoreOptions {
             identity,
             journal: JournalLimits::default(),
             settle_bytes: 16 << 20,
+            unsettled_bytes_max: 48 << 20,
             settle_age: Duration::from_secs(5),
             checkpoint_bytes: 256 << 20,
             checkpoint_age: Duration::from_secs(60),

@@ -142,6 +142,11 @@ impl LocalStore {
         self.shared.journal.durability()
     }
 
+    /// Whether more is waiting to be settled than memory should hold: a producer that can wait should.
+    pub fn is_behind(&self) -> bool {
+        self.shared.journal.unsettled_bytes() > self.shared.options.unsettled_bytes_max
+    }
+
     /// Partitions with journal entries that are not in their segments yet. Open each, or forget it: until then the
     /// journal keeps everything from their first entry on.
     pub fn partitions_with_pending(&self) -> Vec<PartitionId> {

@@ -24,14 +24,14 @@ impl Shared {
         let written = self.journal.take_written();
         let mut result = Ok(());
         for (id, bytes) in written.partitions {
-            let Some(open) = self.open(id) else {
-                continue;
-            };
-            lock(&self.touched).insert(id);
-            if let Err(fault) = self.settle_partition(work, id, &open) {
-                self.journal.put_back(id, bytes);
-                result = Err(fault);
+            if let Some(open) = self.open(id) {
+                lock(&self.touched).insert(id);
+                if let Err(fault) = self.settle_partition(work, id, &open) {
+                    self.journal.put_back(id, bytes);
+                    result = Err(fault);
+                }
             }
+            self.journal.settled(bytes);
         }
         for id in written.log_starts {
             lock(&self.touched).insert(id);
