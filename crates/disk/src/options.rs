@@ -41,8 +41,8 @@ impl StoreOptions {
         StoreOptions {
             identity,
             journal: JournalLimits::default(),
-            settle_bytes: 16 << 20,
-            unsettled_bytes_max: 48 << 20,
+            settle_bytes: 8 << 20,
+            unsettled_bytes_max: 32 << 20,
             settle_age: Duration::from_secs(5),
             checkpoint_bytes: 256 << 20,
             checkpoint_age: Duration::from_secs(60),
