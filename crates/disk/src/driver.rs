@@ -93,8 +93,10 @@ fn settle(shared: &Shared) {
         .journal
         .wait_for_written(if failed { RETRY } else { shared.options.settle_age })
     {
-        let grown = shared.journal.live_bytes().saturating_sub(bytes_then) >= shared.options.checkpoint_bytes;
-        let due = grown || last_checkpoint.elapsed() >= shared.options.checkpoint_age;
+        let live = shared.journal.live_bytes();
+        let grown = live.saturating_sub(bytes_then) >= shared.options.checkpoint_bytes;
+        let crowded = live * 2 >= shared.options.journal.bytes_max;
+        let due = grown || crowded || last_checkpoint.elapsed() >= shared.options.checkpoint_age;
         let result = match due {
             true => shared.checkpoint_once(false).map(|_| ()),
             false => shared.settle_once(),
