@@ -20,7 +20,10 @@ const RECORD_BYTES: usize = 100_000;
 const FILL: Duration = Duration::from_secs(30);
 /// How soon writes must go on when there is room again.
 const RESUME: Duration = Duration::from_secs(15);
-const SETTINGS: &[&str] = &["ottla.journal.file.bytes=4194304", "ottla.journal.bytes.max=16777216"];
+/// How long an answer is waited for while the disk is full, and how many may fail to come.
+const UNANSWERED: Duration = Duration::from_secs(2);
+const UNANSWERED_MAX: u32 = 2;
+const SETTINGS: &[&str] = &["ottla.journal.file.bytes=4194304", "ottla.journal.bytes.max=67108864"];
 
 /// Fills the disk, looks, and gives the room back.
 pub fn run(program: &Program) -> Result<String, Trouble> {
@@ -58,7 +61,7 @@ fn fill_and_relieve(launch: &Launch, disk: &SmallDisk) -> Result<String, Trouble
     }
     disk.fill(LEFT_BYTES)?;
 
-    let refusal = write_until_refused(&mut ledger, &mut client)?;
+    let (refusal, unanswered) = write_until_refused(&mut ledger, &mut client, launch)?;
     expect(broker.ended().is_none(), || "the broker ended".to_owned())?;
     let said = launch.talk();
     let clear = said.lines().rev().find(|line| line.to_lowercase().contains("space"));
@@ -78,6 +81,7 @@ fn fill_and_relieve(launch: &Launch, disk: &SmallDisk) -> Result<String, Trouble
 
     disk.relieve()?;
     let since = Instant::now();
+    client.connection.set_patience(RESUME)?;
     while ledger.write(&mut client)?.is_err() {
         expect(since.elapsed() < RESUME, || {
             format!("writes are refused {RESUME:?} after there was room again")
@@ -100,7 +104,7 @@ fn fill_and_relieve(launch: &Launch, disk: &SmallDisk) -> Result<String, Trouble
     ledger.demand(launch.address())?;
     broker.stop()?;
     Ok(format!(
-        "refused with {} after {} records ({still} of 20 more), reads and the group went on, writes resumed after {} ms, \
+        "refused with {} after {} records ({still} of 20 more, {unanswered} unanswered), reads and the group went on, writes resumed after {} ms, \
          all there after a kill ({})",
         code(refusal),
         ledger.acknowledged(),
@@ -109,12 +113,24 @@ fn fill_and_relieve(launch: &Launch, disk: &SmallDisk) -> Result<String, Trouble
     ))
 }
 
-/// The code of the first refusal.
-fn write_until_refused(ledger: &mut Ledger, client: &mut Client) -> Result<i16, Trouble> {
+/// The code of the first refusal, and how many writes before it got no answer at all: what was taken before the room ended
+/// may wait for room.
+fn write_until_refused(ledger: &mut Ledger, client: &mut Client, launch: &Launch) -> Result<(i16, u32), Trouble> {
     let deadline = Instant::now() + FILL;
+    let mut unanswered = 0;
+    client.connection.set_patience(UNANSWERED)?;
     loop {
-        if let Err(code) = ledger.write(client)? {
-            return Ok(code);
+        match ledger.write(client) {
+            Ok(Ok(())) => {}
+            Ok(Err(code)) => return Ok((code, unanswered)),
+            Err(trouble) => {
+                unanswered += 1;
+                expect(unanswered <= UNANSWERED_MAX, || {
+                    format!("{unanswered} writes were not answered: {trouble}")
+                })?;
+                *client = Client::open(launch.address())?;
+                client.connection.set_patience(UNANSWERED)?;
+            }
         }
         expect(Instant::now() < deadline, || {
             format!("no write was refused in {FILL:?}")
