@@ -78,7 +78,8 @@ fn prepare(shared: &Shared, stopping: &AtomicBool) {
     while !stopping.load(Ordering::Acquire) {
         if let Err(fault) = shared.journal.prepare_once() {
             tracing::warn!(%fault, "the next journal file could not be prepared");
-            thread::park_timeout(RETRY);
+            // Flushes wake this thread; without a real pause each of them would try, and say so.
+            thread::sleep(RETRY);
         }
         thread::park();
     }
