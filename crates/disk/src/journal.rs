@@ -264,6 +264,11 @@ impl DiskJournal {
         taken
     }
 
+    /// Whether enough became durable to be settled.
+    pub fn wants_settling(&self) -> bool {
+        lock(&self.written).bytes >= self.settle_bytes
+    }
+
     /// Gives back what could not be settled.
     pub fn put_back(&self, id: PartitionId, bytes: u64) {
         let mut written = lock(&self.written);

@@ -45,6 +45,7 @@ pub fn run(options: &Options) -> Outcome<bool> {
             report::list(&errors)
         );
     }
+    let absent = missing.len();
     for (client, why) in missing {
         println!("{client} was not played: {why}");
     }
@@ -53,7 +54,10 @@ pub fn run(options: &Options) -> Outcome<bool> {
         .flatten()
         .filter(|r| matches!(r.verdict, Verdict::Failed(_)))
         .count();
-    println!("{failed} failed, {:.0} s altogether", start.elapsed().as_secs_f32());
+    println!(
+        "{failed} failed, {absent} clients missing, {:.0} s altogether",
+        start.elapsed().as_secs_f32()
+    );
     // Empty unless something was kept.
     let _ = std::fs::remove_dir(&root);
     Ok(well)

@@ -94,9 +94,9 @@ impl GroupCoordinators {
 /// Why the coordinators cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadFault {
-    /// A partition of the internal topic cannot be had.
-    #[error("a partition of an internal topic cannot be opened: {0:?}")]
-    Topic(TopicFault),
+    /// A partition of the internal topic cannot be had; a log line before this one says why.
+    #[error("a partition of an internal topic cannot be opened ({0})")]
+    Topic(ErrorCode),
     /// Its log cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageFault),
@@ -104,6 +104,6 @@ pub enum LoadFault {
 
 impl From<TopicFault> for LoadFault {
     fn from(fault: TopicFault) -> LoadFault {
-        LoadFault::Topic(fault)
+        LoadFault::Topic(fault.code())
     }
 }

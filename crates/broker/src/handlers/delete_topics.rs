@@ -10,6 +10,8 @@ use crate::reply::Handled;
 
 /// The first version in which a topic may be named by id.
 const TOPIC_ID_SINCE: i16 = 6;
+/// The first version that knows TOPIC_DELETION_DISABLED.
+const DISABLED_SINCE: i16 = 3;
 /// The first version with a message beside the error.
 const MESSAGE_SINCE: i16 = 5;
 
@@ -56,7 +58,7 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DeleteTopicsRequest) -> Handled<Delet
 fn result(version: i16, answer: DeletedTopic) -> DeletableTopicResult {
     let (code, message) = match answer.result {
         Ok(()) => (ErrorCode::None, None),
-        Err(refusal) => (refusal.code, Some(text(refusal.message))),
+        Err(refusal) => (code_in(version, refusal.code), Some(text(refusal.message))),
     };
     DeletableTopicResult::default()
         .with_name(answer.name.as_ref().map(name_of))
@@ -67,4 +69,11 @@ fn result(version: i16, answer: DeletedTopic) -> DeletableTopicResult {
         })
         .with_error_code(code.number())
         .with_error_message(message.filter(|_| version >= MESSAGE_SINCE))
+}
+
+fn code_in(version: i16, code: ErrorCode) -> ErrorCode {
+    match code {
+        ErrorCode::TopicDeletionDisabled if version < DISABLED_SINCE => ErrorCode::InvalidRequest,
+        code => code,
+    }
 }

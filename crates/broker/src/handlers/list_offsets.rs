@@ -15,6 +15,8 @@ use crate::handlers::fetch::check_epoch;
 use crate::reply::Handled;
 use crate::topics::{Topic, TopicFault};
 
+/// The first version that tells the record's leader epoch (KIP-320).
+const LEADER_EPOCH_SINCE: i16 = 4;
 /// A reader of committed records only.
 const READ_COMMITTED: i8 = 1;
 
@@ -80,7 +82,7 @@ fn look_up(
         .with_partition_index(asked.partition_index)
         .with_offset(offset.0)
         .with_timestamp(timestamp.0)
-        .with_leader_epoch(epoch.0))
+        .with_leader_epoch(if cx.version >= LEADER_EPOCH_SINCE { epoch.0 } else { -1 }))
 }
 
 /// What a timestamp asks for, and the version from which it may (section "special timestamps" of ListOffsets' schema).
