@@ -234,6 +234,9 @@ fn open_store(directory: &Path, config: &BrokerConfig) -> Result<(Arc<LocalStore
         directory_id: fresh_id(),
     });
     options.journal.bytes_max = config.ottla.journal_bytes_max;
+    // A small journal is emptied more often, or it would be full long before a checkpoint is due.
+    options.settle_bytes = options.settle_bytes.min(options.journal.bytes_max / 8);
+    options.checkpoint_bytes = options.checkpoint_bytes.min(options.journal.bytes_max / 4);
     options.journal.file_bytes = config.ottla.journal_file_bytes;
     options.tail_cache_bytes = config.ottla.tail_cache_bytes as usize;
     let (store, report) = LocalStore::open(Arc::new(RealVfs), directory, options)?;

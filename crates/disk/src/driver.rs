@@ -78,7 +78,8 @@ fn prepare(shared: &Shared, stopping: &AtomicBool) {
     while !stopping.load(Ordering::Acquire) {
         if let Err(fault) = shared.journal.prepare_once() {
             tracing::warn!(%fault, "the next journal file could not be prepared");
-            thread::park_timeout(RETRY);
+            // Flushes wake this thread; without a real pause each of them would try, and say so.
+            thread::sleep(RETRY);
         }
         thread::park();
     }
@@ -86,14 +87,17 @@ fn prepare(shared: &Shared, stopping: &AtomicBool) {
 
 fn settle(shared: &Shared) {
     let mut last_checkpoint = Instant::now();
-    let mut bytes_then = shared.journal.live_bytes();
+    // What a replay left in the journal counts: a broker that is killed often must not replay more each time.
+    let mut bytes_then = 0;
     let mut failed = false;
     while shared
         .journal
         .wait_for_written(if failed { RETRY } else { shared.options.settle_age })
     {
-        let grown = shared.journal.live_bytes().saturating_sub(bytes_then) >= shared.options.checkpoint_bytes;
-        let due = grown || last_checkpoint.elapsed() >= shared.options.checkpoint_age;
+        let live = shared.journal.live_bytes();
+        let grown = live.saturating_sub(bytes_then) >= shared.options.checkpoint_bytes;
+        let crowded = live * 2 >= shared.options.journal.bytes_max;
+        let due = grown || crowded || last_checkpoint.elapsed() >= shared.options.checkpoint_age;
         let result = match due {
             true => shared.checkpoint_once(false).map(|_| ()),
             false => shared.settle_once(),

@@ -193,7 +193,7 @@ impl DiskJournal {
         };
         let needed = frame_bytes(first);
         match self.make_room(&mut flusher, needed) {
-            Ok(()) => {}
+            Ok(()) => self.set_no_space(false),
             Err(StorageFault::Io { out_of_space: true, .. }) => {
                 self.set_no_space(true);
                 return Ok(Flushed::NoSpace);
@@ -336,6 +336,8 @@ impl DiskJournal {
         let mut queue = self.queue();
         if no_space && !queue.no_space {
             tracing::error!("no space for another journal file; appends are refused until there is");
+        } else if !no_space && queue.no_space {
+            tracing::info!("there is space for the journal again");
         }
         queue.no_space = no_space;
     }

@@ -38,6 +38,8 @@ pub struct Launch {
     pub dir: PathBuf,
     /// Where it listens on the loopback interface.
     pub port: u16,
+    /// The data directory, where it is not `data/`.
+    pub place: Option<PathBuf>,
     /// Properties as `name=value`.
     pub settings: Vec<String>,
     /// A program and its arguments that run the broker, such as strace. Only for Ottla.
@@ -50,6 +52,7 @@ impl Launch {
         Ok(Launch {
             program: program.clone(),
             dir: dir.to_owned(),
+            place: None,
             port: free_port()?,
             settings: SETTINGS.iter().map(ToString::to_string).collect(),
             wrapper: Vec::new(),
@@ -63,7 +66,7 @@ impl Launch {
 
     /// The data directory.
     pub fn data(&self) -> PathBuf {
-        self.dir.join("data")
+        self.place.clone().unwrap_or_else(|| self.dir.join("data"))
     }
 
     /// What the broker said on stderr so far, over all its starts.

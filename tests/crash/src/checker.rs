@@ -138,24 +138,8 @@ impl Checker {
                 };
                 self.partitions.entry(*partition).or_default().acked.push(acked);
             }
-            Event::Poll {
-                partition,
-                position,
-                from,
-                high_watermark,
-                runs,
-            } => {
-                self.poll(&entry.process, *partition, *position, *from, runs);
-                let end = runs.last().map_or(*from, |run| run.offset + run.count as i64);
-                if end > *high_watermark && !runs.is_empty() {
-                    self.report(Kind::AboveWatermark, || {
-                        format!(
-                            "offset {} of partition {partition}, high watermark {high_watermark}",
-                            end - 1
-                        )
-                    });
-                }
-                self.partitions.entry(*partition).or_default().polled.push((index, end));
+            Event::Poll { partition, runs, .. } => {
+                self.poll(index, entry);
                 self.observe(*partition, runs);
             }
             Event::Drain {
@@ -202,10 +186,21 @@ impl Checker {
         }
     }
 
-    /// Within one position, each record read is the one after the last.
-    fn poll(&mut self, process: &str, partition: i32, position: u64, from: i64, runs: &[Run]) {
-        let key = (process.to_owned(), position, partition);
-        let mut next = self.polls.get(&key).copied().unwrap_or(from);
+    /// Within one position, each record read is the one after the last, and none is above the high watermark.
+    fn poll(&mut self, index: usize, entry: &Entry) {
+        let Event::Poll {
+            partition,
+            position,
+            from,
+            high_watermark,
+            runs,
+        } = &entry.event
+        else {
+            return;
+        };
+        let process = &entry.process;
+        let key = (process.clone(), *position, *partition);
+        let mut next = self.polls.get(&key).copied().unwrap_or(*from);
         for run in runs {
             let at = run.offset;
             if at < next {
@@ -220,6 +215,19 @@ impl Checker {
             next = at + run.count as i64;
         }
         self.polls.insert(key, next);
+        if next > *high_watermark && !runs.is_empty() {
+            self.report(Kind::AboveWatermark, || {
+                format!(
+                    "offset {} of partition {partition}, high watermark {high_watermark}",
+                    next - 1
+                )
+            });
+        }
+        self.partitions
+            .entry(*partition)
+            .or_default()
+            .polled
+            .push((index, next));
     }
 
     /// A drain has every offset from its first to the end.

@@ -67,6 +67,9 @@ pub struct Fetched {
     pub records: Vec<(i64, Value)>,
 }
 
+/// The committed offset of each partition, `None` where there is none; or the error code of the whole answer.
+pub type Positions = Result<Vec<(i32, Option<i64>)>, i16>;
+
 impl Client {
     /// Connects.
     pub fn open(address: SocketAddr) -> Result<Client, Trouble> {
@@ -292,22 +295,15 @@ impl Client {
             .with_member_id(text(&member.member_id))
             .with_topics(vec![asked]);
         let answer = self.connection.call(8, &request)?;
-        let codes = answer
+        let mut codes = answer
             .topics
             .iter()
             .flat_map(|topic| topic.partitions.iter().map(|partition| partition.error_code));
-        Ok(codes.fold(Ok(()), |so_far, code| {
-            so_far.and(if code == 0 { Ok(()) } else { Err(code) })
-        }))
+        Ok(codes.find(|code| *code != 0).map_or(Ok(()), Err))
     }
 
     /// The committed offsets of some partitions, `None` where there is none; the error code otherwise.
-    pub fn committed(
-        &mut self,
-        group: &str,
-        name: &str,
-        partitions: &[i32],
-    ) -> Result<Result<Vec<(i32, Option<i64>)>, i16>, Trouble> {
+    pub fn committed(&mut self, group: &str, name: &str, partitions: &[i32]) -> Result<Positions, Trouble> {
         let asked = OffsetFetchRequestTopic::default()
             .with_name(topic(name))
             .with_partition_indexes(partitions.to_vec());

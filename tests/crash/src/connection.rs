@@ -37,6 +37,11 @@ impl Connection {
         })
     }
 
+    /// The port of this end, by which the broker knows the connection.
+    pub fn local_port(&self) -> Result<u16, Trouble> {
+        Ok(self.socket.local_addr()?.port())
+    }
+
     /// Waits for answers at most so long.
     pub fn set_patience(&mut self, patience: Duration) -> Result<(), Trouble> {
         Ok(self.socket.set_read_timeout(Some(patience))?)

@@ -98,7 +98,7 @@ fn body(value: Value, bytes: usize) -> Vec<u8> {
     let mut random = Random::new(value.0 ^ (bytes as u64) << 1);
     let mut body = Vec::with_capacity(bytes + 8);
     while body.len() < bytes {
-        body.extend_from_slice(&random.next().to_be_bytes());
+        body.extend_from_slice(&random.draw().to_be_bytes());
     }
     body.truncate(bytes);
     body

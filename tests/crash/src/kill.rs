@@ -27,6 +27,9 @@ const ROUNDS_PER_CHECK: u32 = 20;
 /// Entries wiped by the breakage of the journal.
 const WIPED: usize = 8;
 
+/// A small journal, so that kills hit its files being used again, checkpoints and a settler under pressure.
+const SETTINGS: &[&str] = &["ottla.journal.file.bytes=2097152", "ottla.journal.bytes.max=16777216"];
+
 /// What is asked of `kill`.
 #[derive(Clone, Debug)]
 pub struct Kill {
@@ -98,7 +101,10 @@ struct Rounds {
 
 impl Rounds {
     fn begin(kill: &Kill, evidence: &Evidence) -> Result<Rounds, Trouble> {
-        let launch = Launch::new(&kill.program, evidence.path())?;
+        let mut launch = Launch::new(&kill.program, evidence.path())?;
+        if matches!(kill.program, Program::Ottla(_)) {
+            launch.settings.extend(SETTINGS.iter().map(ToString::to_string));
+        }
         let broker = launch.start()?;
         let random = Random::new(kill.seed);
         let load = Load::begin(launch.address(), &random)?;

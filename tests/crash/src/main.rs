@@ -10,7 +10,7 @@ use ottla_crash::broker::Program;
 use ottla_crash::kill::Kill;
 use ottla_crash::random;
 use ottla_crash::trouble::Trouble;
-use ottla_crash::{kill, lock};
+use ottla_crash::{disk_full, flush_fails, flushes, kill, lock};
 
 /// Takes a broker's power, disk and patience, and judges what is left.
 #[derive(Parser)]
@@ -35,6 +35,21 @@ enum Command {
         /// Put in a fault and show that it is caught
         #[arg(long = "break", value_name = "MODE")]
         breakage: Option<Breakage>,
+    },
+    /// Nothing is acknowledged before it is flushed: counted in system calls (needs strace)
+    Flushes {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The medium refuses a flush (needs strace)
+    FlushFails {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// The file system has no room (needs root, for a small mount)
+    DiskFull {
+        #[command(flatten)]
+        target: Target,
     },
     /// A second broker on the same directory refuses to start
     Lock {
@@ -81,6 +96,9 @@ fn main() -> ExitCode {
                 Some(breakage) => kill::run_broken(&kill, breakage),
             })
         }
+        Command::Flushes { target } => check("flushes", || flushes::run(&target.program())),
+        Command::FlushFails { target } => check("flush-fails", || flush_fails::run(&target.program())),
+        Command::DiskFull { target } => check("disk-full", || disk_full::run(&target.program())),
         Command::Lock { target } => check("lock", || lock::run(&target.program())),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }

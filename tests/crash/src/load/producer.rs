@@ -118,9 +118,8 @@ impl Producer<'_> {
             } else if !self.receive(client, &mut flights)? {
                 return self.drain(client, flights);
             }
-            if self.random.once_in(4) {
-                std::thread::sleep(Duration::from_micros(self.random.between(100, 3_000)));
-            }
+            // Leaves the machine some time for the broker; the more producers wait, the less a round reads back.
+            std::thread::sleep(Duration::from_micros(self.random.between(200, 3_000)));
         }
     }
 
@@ -159,13 +158,13 @@ impl Producer<'_> {
         } else {
             Codec::None
         };
-        let shape = match self.random.between(0, 19) {
+        let shape = match self.random.between(0, 39) {
             0 => Shape {
                 records: self.random.between(100, 400),
                 record_bytes: 1_000,
                 codec,
             },
-            1..=4 => Shape {
+            1..=8 => Shape {
                 records: self.random.between(10, 50),
                 record_bytes: 200,
                 codec,
