@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use ottla_client::{ConsumedRecord, Consumer, ConsumerConfig, Event, OffsetSpec, Reset};
+use ottla_client::{Client, ConsumedRecord, Consumer, ConsumerConfig, Event, OffsetSpec, Reset};
 use ottla_model::TopicPartition;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
+use crate::lag::Extent;
 use crate::output::{Output, counted, runs, say};
 use crate::place::Place;
 use crate::session::{Session, Shared, check_partition, partitions_of};
@@ -33,7 +34,8 @@ pub(crate) struct Consume {
     /// Join this group and commit to it
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
-    /// Where to begin: earliest, latest, an offset, "2h ago", or a time as in 2026-09-01T10:00:00Z
+    /// Where to begin: earliest, latest, an offset (or the nearest each partition has), "2h ago", or a time as in
+    /// 2026-09-01T10:00:00Z
     #[arg(long, value_name = "PLACE", default_value = "earliest", allow_hyphen_values = true)]
     from: Place,
     /// End after so many records
@@ -61,12 +63,19 @@ impl Consume {
                 printed: BTreeMap::new(),
                 uncommitted: BTreeMap::new(),
                 commit_at: Instant::now() + COMMIT_INTERVAL,
+                client: session.client,
+                is_unreachable: false,
+                checked_at: Instant::now(),
             };
             let mut ends = Ends::new()?;
             let outcome = reading.follow(&mut ends).await;
             let closed = tokio::select! {
                 closed = reading.close() => closed,
                 () = ends.wait() => Err(Failure::failed("stopped before the broker answered the farewell")),
+                () = tokio::time::sleep(FAREWELL_MAX) => Err(Failure::failed(
+                    "the broker does not answer the farewell, so the last offsets may not be committed, and the group \
+                     waits until the session times out",
+                )),
             };
             outcome.and(closed)
         })
@@ -90,6 +99,8 @@ impl Consume {
             group: self.group.clone(),
             auto_commit: None,
             reset,
+            heartbeat_interval: HEARTBEAT_INTERVAL,
+            session_timeout: SESSION_TIMEOUT,
             ..ConsumerConfig::default()
         };
         let topics = session.topics(&self.topics).await?;
@@ -124,28 +135,38 @@ impl Consume {
         match self.from {
             Place::Earliest | Place::Latest => Ok(BTreeMap::new()),
             Place::Offset(offset) => {
-                for (partition, extent) in session.extents(partitions).await? {
-                    if !(extent.start..=extent.end).contains(&offset) {
-                        return Err(Failure::usage(format!(
-                            "{partition} has no offset {offset}: its records are at {} to {}",
-                            extent.start,
-                            extent.end - 1
-                        )));
-                    }
+                let extents = session.extents(partitions).await?;
+                if let (true, Some((partition, extent))) = (extents.len() == 1, extents.first_key_value()) {
+                    refuse_outside(offset, partition, *extent)?;
                 }
-                Ok(partitions.iter().map(|partition| (partition.clone(), offset)).collect())
+                let start = |(partition, extent): (_, Extent)| (partition, offset.clamp(extent.start, extent.end));
+                Ok(extents.into_iter().map(start).collect())
             }
             Place::Time(time) => {
                 let spec = OffsetSpec::AtOrAfter(time.as_millisecond());
                 let found = session.admin.list_offsets(partitions, spec, false).await?;
                 let extents = session.extents(partitions).await?;
-                let start = |(partition, extent): (TopicPartition, crate::lag::Extent)| {
+                let start = |(partition, extent): (TopicPartition, Extent)| {
                     let offset = found.get(&partition).and_then(|found| found.offset);
                     (partition, offset.unwrap_or(extent.end))
                 };
                 Ok(extents.into_iter().map(start).collect())
             }
         }
+    }
+}
+
+fn refuse_outside(offset: i64, partition: &TopicPartition, extent: Extent) -> Result<(), Failure> {
+    let Extent { start, end } = extent;
+    match offset {
+        _ if (start..=end).contains(&offset) => Ok(()),
+        _ if start == end => Err(Failure::usage(format!(
+            "{partition} has no offset {offset}: it is empty, and its next record gets {end}"
+        ))),
+        _ => Err(Failure::usage(format!(
+            "{partition} has no offset {offset}: its records are at {start} to {}",
+            end - 1
+        ))),
     }
 }
 
@@ -161,15 +182,16 @@ struct Reading {
     printed: BTreeMap<String, u64>,
     uncommitted: BTreeMap<TopicPartition, i64>,
     commit_at: Instant,
+    client: Client,
+    is_unreachable: bool,
+    checked_at: Instant,
 }
 
 impl Reading {
     async fn follow(&mut self, ends: &mut Ends) -> Result<(), Failure> {
         while self.left != Some(0) {
-            let event = tokio::select! {
-                biased;
-                () = ends.wait() => return Ok(()),
-                event = self.consumer.poll(POLL) => event?,
+            let Some(event) = self.next(ends).await? else {
+                return Ok(());
             };
             match event {
                 Some(Event::Records(records)) => self.print(&records)?,
@@ -182,13 +204,55 @@ impl Reading {
                     self.uncommitted.clear();
                     self.tell("took this member out; others may read what it had:", &partitions);
                 }
-                None => {}
+                None => self.check_broker().await,
             }
             if Instant::now() >= self.commit_at {
                 self.commit().await;
             }
         }
         Ok(())
+    }
+
+    /// What comes next within a poll; `None` outside is the end. Joining may take long, and then says so.
+    async fn next(&mut self, ends: &mut Ends) -> Result<Option<Option<Event>>, Failure> {
+        let poll = self.consumer.poll(POLL);
+        tokio::pin!(poll);
+        tokio::select! {
+            biased;
+            () = ends.wait() => return Ok(None),
+            event = &mut poll => return Ok(Some(event?)),
+            () = tokio::time::sleep(PATIENCE) => {}
+        }
+        if let Some(group) = &self.group {
+            say(format_args!(
+                "group {group} is still rebalancing; `ottla group describe {group}` shows its members"
+            ));
+        }
+        tokio::select! {
+            biased;
+            () = ends.wait() => Ok(None),
+            event = poll => Ok(Some(event?)),
+        }
+    }
+
+    /// Fetches go on by themselves until the broker is back, so only this tells that it is gone.
+    async fn check_broker(&mut self) {
+        if self.checked_at.elapsed() < PATIENCE {
+            return;
+        }
+        self.checked_at = Instant::now();
+        match (self.client.metadata(Some(&[]), false).await, self.is_unreachable) {
+            (Err(error), false) => {
+                let error = crate::explain::explain(&error);
+                say(format_args!("going on when the broker is back: {error}"));
+                self.is_unreachable = true;
+            }
+            (Ok(_), true) => {
+                say("the broker is back");
+                self.is_unreachable = false;
+            }
+            _ => {}
+        }
     }
 
     fn print(&mut self, records: &[ConsumedRecord]) -> Result<(), Failure> {
@@ -296,3 +360,11 @@ impl Ends {
 
 const POLL: Duration = Duration::from_millis(500);
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// Members learn of a rebalance with a heartbeat. Kafka's 3 s would be felt at a terminal.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// A tool that was killed should not hold up its group for Kafka's 45 s.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(20);
+/// Silence for longer than this is explained.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Whoever pressed Ctrl-C does not wait for longer than this.
+const FAREWELL_MAX: Duration = Duration::from_secs(5);
