@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at any surprise")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ottla_client::{Admin, Client, ClientConfig};
+use ottla_model::TopicPartition;
 use serde_json::{Value, json};
 
 /// A broker with an empty directory, on a port of its own.
@@ -67,6 +70,16 @@ impl Broker {
     fn topic(&self, name: &str, lines: &str) {
         self.run(&format!("topic create {name} --partitions 1")).succeeds();
         self.feed(&format!("produce {name}"), lines).succeeds();
+    }
+
+    /// Deletes what is before `offset` in partition 0, as retention would.
+    fn delete_records(&self, topic: &str, offset: i64) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let client = Client::connect(ClientConfig::new(&self.bootstrap)).await.unwrap();
+            let before = BTreeMap::from([(TopicPartition::new(topic, 0), offset)]);
+            Admin::new(client).delete_records(&before).await.unwrap();
+        });
     }
 
     fn describe_group(&self, name: &str) -> Value {
@@ -302,12 +315,48 @@ fn a_group_is_read_described_reset_and_deleted() {
         .output()
         .unwrap();
     Done::from(ago).prints("TOPIC   PARTITION  FROM  TO  EFFECT\norders  0          2     0   2 records read again\n");
+    let fresh = broker
+        .run("group reset-offsets bill --topic orders --to 2 --execute")
+        .succeeds();
+    assert!(
+        fresh.err.starts_with("group bill does not exist yet\n"),
+        "{}",
+        fresh.err
+    );
+    assert!(
+        fresh
+            .out
+            .ends_with("orders  0          no commit  2   3 records to read\n"),
+        "{}",
+        fresh.out
+    );
+    broker.run("consume orders --group bill --max 1").prints("3\n");
     broker
         .run("group delete billing")
         .says("deleted group billing and its offsets\n");
     broker
         .run("group describe billing")
-        .fails(1, "group billing does not exist");
+        .fails(1, "group billing does not exist; `ottla group list` shows");
+}
+
+#[test]
+fn records_that_retention_took_are_told_and_not_counted() {
+    let broker = Broker::start();
+    broker.topic("orders", "1\n2\n3\n4\n5\n");
+    broker.run("consume orders --group billing --max 1").prints("1\n");
+    broker.delete_records("orders", 3);
+    let partition = &broker.describe_group("billing")["partitions"][0];
+    assert_eq!(partition["state"], json!("lost_to_retention"));
+    assert_eq!((&partition["lost"], &partition["lag"]), (&json!(2), &json!(2)));
+    let words = "committed below the log start: 2 records lost to retention, behind 2";
+    let shown = broker.run("group describe billing").succeeds().out;
+    assert!(shown.contains(words), "{shown}");
+    broker
+        .run("group reset-offsets billing --topic orders --to 0")
+        .prints("TOPIC   PARTITION  FROM  TO  EFFECT\norders  0          1     3   no record read again or skipped\n");
+    broker
+        .run("consume orders --from 0")
+        .fails(2, "orders-0 has no offset 0: its records are at 3 to 4");
 }
 
 #[test]

@@ -60,7 +60,8 @@ struct Move {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Effect {
-    Unchanged,
+    /// None: no record is read again or skipped.
+    None,
     ReadAgain,
     Skipped,
     /// There was no commit, so what the group would have done is not known.
@@ -217,8 +218,8 @@ fn effect(from: Option<i64>, to: i64, extent: Extent) -> (Effect, i64) {
     // Records below the start are gone, those behind the end not yet there: neither is read again or skipped.
     let readable = from.clamp(extent.start, extent.end);
     match to {
-        to if to == from => (Effect::Unchanged, 0),
-        to if to <= readable => (Effect::ReadAgain, readable - to),
+        to if to == from || to == readable => (Effect::None, 0),
+        to if to < readable => (Effect::ReadAgain, readable - to),
         to => (Effect::Skipped, to - readable),
     }
 }
@@ -231,7 +232,8 @@ fn row(change: &Move) -> [String; 5] {
         change.from.map_or("no commit".to_owned(), |from| from.to_string()),
         change.to.to_string(),
         match change.effect {
-            Effect::Unchanged => "unchanged".to_owned(),
+            Effect::None if change.from == Some(change.to) => "unchanged".to_owned(),
+            Effect::None => "no record read again or skipped".to_owned(),
             Effect::ReadAgain => format!("{records} read again"),
             Effect::Skipped => format!("{records} skipped"),
             Effect::First => format!("{records} to read"),
@@ -265,8 +267,8 @@ mod tests {
         let extent = Extent { start: 10, end: 30 };
         assert_eq!(effect(Some(20), 10, extent), (Effect::ReadAgain, 10));
         assert_eq!(effect(Some(20), 30, extent), (Effect::Skipped, 10));
-        assert_eq!(effect(Some(20), 20, extent), (Effect::Unchanged, 0));
-        assert_eq!(effect(Some(5), 10, extent), (Effect::ReadAgain, 0));
+        assert_eq!(effect(Some(20), 20, extent), (Effect::None, 0));
+        assert_eq!(effect(Some(5), 10, extent), (Effect::None, 0));
         assert_eq!(effect(Some(5), 15, extent), (Effect::Skipped, 5));
         assert_eq!(effect(Some(40), 25, extent), (Effect::ReadAgain, 5));
         assert_eq!(effect(None, 25, extent), (Effect::First, 5));
