@@ -14,7 +14,10 @@ pub(crate) struct Clock {
 impl Clock {
     /// A clock that starts now.
     pub(crate) fn start() -> Clock {
-        Clock { started: Instant::now(), started_at: wall() }
+        Clock {
+            started: Instant::now(),
+            started_at: wall(),
+        }
     }
 
     /// The time of day: what records and commits are stamped with.

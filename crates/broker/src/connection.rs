@@ -67,8 +67,14 @@ struct Waiting {
 
 /// Serves one client until it goes or breaks the protocol.
 pub(crate) async fn serve(broker: Arc<Broker>, socket: TcpStream, peer: Peer) {
-    let mut connection =
-        Connection { broker, peer, socket, input: BytesMut::new(), waiting: VecDeque::new(), ended: false };
+    let mut connection = Connection {
+        broker,
+        peer,
+        socket,
+        input: BytesMut::new(),
+        waiting: VecDeque::new(),
+        ended: false,
+    };
     let address = connection.peer.address;
     match connection.run().await {
         Ok(never) => match never {},
@@ -103,7 +109,8 @@ impl Connection {
         let limit = self.broker.config.network.socket_request_max_bytes as usize;
         let mut out = Answer::default();
         while self.may_handle() {
-            let frame = ottla_wire::split(&mut self.input, REQUEST_BYTES_MIN, limit).map_err(|fault| End::Refused(fault.to_string()))?;
+            let frame = ottla_wire::split(&mut self.input, REQUEST_BYTES_MIN, limit)
+                .map_err(|fault| End::Refused(fault.to_string()))?;
             let Some(frame) = frame else { break };
             match dispatch::handle(&self.broker, &mut self.peer, frame) {
                 Reply::Answer(answer) if self.waiting.is_empty() => out.join(answer),
@@ -233,7 +240,10 @@ impl Connection {
 
 impl Waiting {
     fn ready(answer: Answer) -> Waiting {
-        Waiting { parked: false, answer: Box::pin(std::future::ready(Reply::Answer(answer))) }
+        Waiting {
+            parked: false,
+            answer: Box::pin(std::future::ready(Reply::Answer(answer))),
+        }
     }
 }
 

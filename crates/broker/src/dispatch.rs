@@ -27,7 +27,11 @@ pub(crate) fn handle(broker: &Arc<Broker>, peer: &mut Peer, mut frame: Bytes) ->
         Ok(header) => header,
         Err(fault) => return Reply::Close(fault.to_string()),
     };
-    let envelope = Envelope { api: header.api, version: header.version, correlation_id: header.correlation_id };
+    let envelope = Envelope {
+        api: header.api,
+        version: header.version,
+        correlation_id: header.correlation_id,
+    };
     if header.wants_fallback() {
         // Any client can read version 0.
         return Envelope { version: 0, ..envelope }.encode(&api_versions::fallback());
@@ -38,7 +42,12 @@ pub(crate) fn handle(broker: &Arc<Broker>, peer: &mut Peer, mut frame: Bytes) ->
         handlers::api_versions::remember_software(peer, header.version, &request);
     }
     let client_id = header.client_id.as_deref().unwrap_or_default();
-    let cx = Cx { broker, peer, version: header.version, client_id };
+    let cx = Cx {
+        broker,
+        peer,
+        version: header.version,
+        client_id,
+    };
     route(&cx, envelope, frame)
 }
 
@@ -110,7 +119,10 @@ fn finish<R: Send + 'static>(handled: Handled<R>, encode: impl FnOnce(R) -> Repl
         Handled::Pipelined(answer) => (false, answer),
         Handled::Parked(answer) => (true, answer),
     };
-    Reply::Later { parked, answer: Box::pin(async move { encode(answer.await) }) }
+    Reply::Later {
+        parked,
+        answer: Box::pin(async move { encode(answer.await) }),
+    }
 }
 
 impl Envelope {

@@ -105,7 +105,11 @@ impl Sessions {
     /// Room for `slots_max` sessions (`max.incremental.fetch.session.cache.slots`); ids are drawn from `seed` on, so that
     /// a client of an earlier run of the broker does not meet another client's session.
     pub(crate) fn new(slots_max: usize, seed: u32) -> Sessions {
-        Sessions { sessions: HashMap::new(), slots_max, next_id: (seed & 0x7fff_ffff) as i32 }
+        Sessions {
+            sessions: HashMap::new(),
+            slots_max,
+            next_id: (seed & 0x7fff_ffff) as i32,
+        }
     }
 
     /// Finds out what a request wants; an error is for the whole request.
@@ -113,7 +117,11 @@ impl Sessions {
         match request.epoch {
             EPOCH_FINAL => {
                 self.sessions.remove(&request.id);
-                Ok(Plan { session_id: 0, incremental: false, targets: request.targets })
+                Ok(Plan {
+                    session_id: 0,
+                    incremental: false,
+                    targets: request.targets,
+                })
             }
             EPOCH_INITIAL => {
                 self.sessions.remove(&request.id);
@@ -154,18 +162,34 @@ impl Sessions {
     fn open(&mut self, now: Millis, request: SessionRequest) -> Plan {
         let targets = request.targets.clone();
         if !self.make_room(now) {
-            return Plan { session_id: 0, incremental: false, targets };
+            return Plan {
+                session_id: 0,
+                incremental: false,
+                targets,
+            };
         }
         let id = self.fresh_id();
-        let mut session =
-            Session { epoch: 1, by_id: request.by_id, last_used: now, partitions: Vec::new(), start: 0 };
+        let mut session = Session {
+            epoch: 1,
+            by_id: request.by_id,
+            last_used: now,
+            partitions: Vec::new(),
+            start: 0,
+        };
         session.change(request.targets, &[]);
         self.sessions.insert(id, session);
-        Plan { session_id: id, incremental: false, targets }
+        Plan {
+            session_id: id,
+            incremental: false,
+            targets,
+        }
     }
 
     fn go_on(&mut self, now: Millis, request: SessionRequest) -> Result<Plan, ErrorCode> {
-        let session = self.sessions.get_mut(&request.id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let session = self
+            .sessions
+            .get_mut(&request.id)
+            .ok_or(ErrorCode::FetchSessionIdNotFound)?;
         if session.epoch != request.epoch {
             return Err(ErrorCode::InvalidFetchSessionEpoch);
         }
@@ -173,9 +197,17 @@ impl Sessions {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
         session.last_used = now;
-        session.epoch = if session.epoch == i32::MAX { 1 } else { session.epoch + 1 };
+        session.epoch = if session.epoch == i32::MAX {
+            1
+        } else {
+            session.epoch + 1
+        };
         session.change(request.targets, &request.forgotten);
-        Ok(Plan { session_id: request.id, incremental: true, targets: session.in_turn() })
+        Ok(Plan {
+            session_id: request.id,
+            incremental: true,
+            targets: session.in_turn(),
+        })
     }
 
     /// Frees a slot if there is none; false if every session is in use.
@@ -202,14 +234,18 @@ impl Sessions {
 
 impl Session {
     fn places(&self) -> HashMap<(TopicKey, PartitionIndex), usize> {
-        let keys = self.partitions.iter().map(|cached| (cached.target.topic.clone(), cached.target.index));
+        let keys = self
+            .partitions
+            .iter()
+            .map(|cached| (cached.target.topic.clone(), cached.target.index));
         keys.zip(0..).collect()
     }
 
     fn change(&mut self, targets: Vec<Target>, forgotten: &[(TopicKey, PartitionIndex)]) {
         if !forgotten.is_empty() {
             let forgotten: HashSet<_> = forgotten.iter().cloned().collect();
-            self.partitions.retain(|cached| !forgotten.contains(&(cached.target.topic.clone(), cached.target.index)));
+            self.partitions
+                .retain(|cached| !forgotten.contains(&(cached.target.topic.clone(), cached.target.index)));
         }
         if targets.is_empty() {
             return;
@@ -249,69 +285,116 @@ mod tests {
     }
 
     fn request(id: i32, epoch: i32, targets: Vec<Target>) -> SessionRequest {
-        SessionRequest { id, epoch, targets, forgotten: Vec::new(), by_id: false }
+        SessionRequest {
+            id,
+            epoch,
+            targets,
+            forgotten: Vec::new(),
+            by_id: false,
+        }
     }
 
     fn told(high: i64, has_records: bool) -> Told {
-        Told { high_watermark: Offset(high), log_start: Offset(0), has_records, has_error: false }
+        Told {
+            high_watermark: Offset(high),
+            log_start: Offset(0),
+            has_records,
+            has_error: false,
+        }
     }
 
     #[test]
     fn a_session_is_opened_continued_and_closed() {
         let mut sessions = Sessions::new(10, 1);
-        let full = sessions.plan(Millis(0), request(0, 0, vec![target(0, 0), target(1, 0)])).expect("opens");
+        let full = sessions
+            .plan(Millis(0), request(0, 0, vec![target(0, 0), target(1, 0)]))
+            .expect("opens");
         assert!(full.session_id > 0 && !full.incremental);
-        let next = sessions.plan(Millis(0), request(full.session_id, 1, vec![target(1, 7)])).expect("goes on");
+        let next = sessions
+            .plan(Millis(0), request(full.session_id, 1, vec![target(1, 7)]))
+            .expect("goes on");
         assert_eq!(next.targets, vec![target(0, 0), target(1, 7)]);
-        let closed = sessions.plan(Millis(0), request(full.session_id, -1, vec![])).expect("closes");
+        let closed = sessions
+            .plan(Millis(0), request(full.session_id, -1, vec![]))
+            .expect("closes");
         assert_eq!(closed.session_id, 0);
-        let gone = sessions.plan(Millis(0), request(full.session_id, 2, vec![])).expect_err("gone");
+        let gone = sessions
+            .plan(Millis(0), request(full.session_id, 2, vec![]))
+            .expect_err("gone");
         assert_eq!(gone, ErrorCode::FetchSessionIdNotFound);
     }
 
     #[test]
     fn a_repeated_epoch_is_refused() {
         let mut sessions = Sessions::new(10, 1);
-        let id = sessions.plan(Millis(0), request(0, 0, vec![target(0, 0)])).expect("opens").session_id;
+        let id = sessions
+            .plan(Millis(0), request(0, 0, vec![target(0, 0)]))
+            .expect("opens")
+            .session_id;
         sessions.plan(Millis(0), request(id, 1, vec![])).expect("goes on");
-        let fault = sessions.plan(Millis(0), request(id, 1, vec![])).expect_err("same epoch again");
+        let fault = sessions
+            .plan(Millis(0), request(id, 1, vec![]))
+            .expect_err("same epoch again");
         assert_eq!(fault, ErrorCode::InvalidFetchSessionEpoch);
     }
 
     #[test]
     fn an_incremental_answer_holds_only_news() {
         let mut sessions = Sessions::new(10, 1);
-        let full = sessions.plan(Millis(0), request(0, 0, vec![target(0, 0), target(1, 0)])).expect("opens");
+        let full = sessions
+            .plan(Millis(0), request(0, 0, vec![target(0, 0), target(1, 0)]))
+            .expect("opens");
         assert_eq!(sessions.news(&full, &[told(5, false), told(5, false)]), [true, true]);
-        let next = sessions.plan(Millis(0), request(full.session_id, 1, vec![])).expect("goes on");
+        let next = sessions
+            .plan(Millis(0), request(full.session_id, 1, vec![]))
+            .expect("goes on");
         assert_eq!(sessions.news(&next, &[told(5, false), told(6, false)]), [false, true]);
     }
 
     #[test]
     fn a_partition_that_sent_records_goes_to_the_back() {
         let mut sessions = Sessions::new(10, 1);
-        let full = sessions.plan(Millis(0), request(0, 0, vec![target(0, 0), target(1, 0)])).expect("opens");
+        let full = sessions
+            .plan(Millis(0), request(0, 0, vec![target(0, 0), target(1, 0)]))
+            .expect("opens");
         sessions.news(&full, &[told(5, true), told(5, false)]);
-        let next = sessions.plan(Millis(0), request(full.session_id, 1, vec![])).expect("goes on");
+        let next = sessions
+            .plan(Millis(0), request(full.session_id, 1, vec![]))
+            .expect("goes on");
         assert_eq!(next.targets, vec![target(1, 0), target(0, 0)]);
     }
 
     #[test]
     fn forgotten_partitions_are_fetched_no_more() {
         let mut sessions = Sessions::new(10, 1);
-        let id = sessions.plan(Millis(0), request(0, 0, vec![target(0, 0), target(1, 0)])).expect("opens").session_id;
+        let id = sessions
+            .plan(Millis(0), request(0, 0, vec![target(0, 0), target(1, 0)]))
+            .expect("opens")
+            .session_id;
         let forget = vec![(TopicKey::Name("t".into()), PartitionIndex(0))];
-        let next = sessions.plan(Millis(0), SessionRequest { forgotten: forget, ..request(id, 1, vec![]) });
+        let next = sessions.plan(
+            Millis(0),
+            SessionRequest {
+                forgotten: forget,
+                ..request(id, 1, vec![])
+            },
+        );
         assert_eq!(next.expect("goes on").targets, vec![target(1, 0)]);
     }
 
     #[test]
     fn with_every_slot_in_use_a_fetch_goes_on_without_a_session() {
         let mut sessions = Sessions::new(1, 1);
-        sessions.plan(Millis(0), request(0, 0, vec![target(0, 0)])).expect("opens");
-        let without = sessions.plan(Millis(1), request(0, 0, vec![target(0, 0)])).expect("still answered");
+        sessions
+            .plan(Millis(0), request(0, 0, vec![target(0, 0)]))
+            .expect("opens");
+        let without = sessions
+            .plan(Millis(1), request(0, 0, vec![target(0, 0)]))
+            .expect("still answered");
         assert_eq!(without.session_id, 0);
-        let later = sessions.plan(EVICTION_AGE, request(0, 0, vec![target(0, 0)])).expect("opens");
+        let later = sessions
+            .plan(EVICTION_AGE, request(0, 0, vec![target(0, 0)]))
+            .expect("opens");
         assert!(later.session_id > 0, "the idle session made room");
     }
 }

@@ -7,7 +7,11 @@ use crate::Broker;
 
 /// Looks after the logs, for ever.
 pub(crate) async fn run(broker: Arc<Broker>) {
-    let pause = broker.config.log.retention_check_interval_ms.min(broker.config.cleaner.backoff_ms);
+    let pause = broker
+        .config
+        .log
+        .retention_check_interval_ms
+        .min(broker.config.cleaner.backoff_ms);
     let pause = Duration::from_millis(pause.0.max(1) as u64);
     loop {
         tokio::time::sleep(pause).await;

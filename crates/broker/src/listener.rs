@@ -20,7 +20,9 @@ const REST_AFTER_REFUSAL: Duration = Duration::from_millis(100);
 /// Accepts clients until the broker stops; dropped, it takes the connections along.
 pub(crate) async fn run(broker: Arc<Broker>, listener: TcpListener) {
     let mut connections = JoinSet::new();
-    let places = Arc::new(Semaphore::new((broker.config.network.max_connections as usize).min(Semaphore::MAX_PERMITS)));
+    let places = Arc::new(Semaphore::new(
+        (broker.config.network.max_connections as usize).min(Semaphore::MAX_PERMITS),
+    ));
     loop {
         while connections.try_join_next().is_some() {}
         let (socket, address) = match listener.accept().await {
@@ -50,5 +52,9 @@ pub(crate) async fn run(broker: Arc<Broker>, listener: TcpListener) {
 
 fn peer_of(socket: &TcpStream, address: SocketAddr) -> io::Result<Peer> {
     socket.set_nodelay(true)?;
-    Ok(Peer { address, local: socket.local_addr()?, software: None })
+    Ok(Peer {
+        address,
+        local: socket.local_addr()?,
+        software: None,
+    })
 }

@@ -64,26 +64,52 @@ pub async fn start(config: BrokerConfig) -> Result<Running, StartFault> {
     let config = Arc::new(config);
     // A taken port is found out before anything is touched.
     let (listener, address) = listen(&config).await?;
-    let directory = PathBuf::from(config.log.dirs.first().expect("the configuration names at least one directory"));
+    let directory = PathBuf::from(
+        config
+            .log
+            .dirs
+            .first()
+            .expect("the configuration names at least one directory"),
+    );
     let clock = Arc::new(Clock::start());
     let (store, report) = open_store(&directory, &config)?;
     tell(&directory, &report);
-    let topics = Arc::new(Topics::new(Arc::clone(&store), Arc::clone(&clock), config.transactions.producer_id_expiration_ms));
+    let topics = Arc::new(Topics::new(
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        config.transactions.producer_id_expiration_ms,
+    ));
     let metadata = load_metadata(&config, &clock, &store, &topics)?;
-    metadata.bootstrap(report.identity.cluster_id).await.map_err(StartFault::Bootstrap)?;
+    metadata
+        .bootstrap(report.identity.cluster_id)
+        .await
+        .map_err(StartFault::Bootstrap)?;
     replay_pending(&store, &topics)?;
     let groups = load_groups(&config, &clock, &store, &topics)?;
     metadata.tell(Arc::clone(&groups));
     let slots = config.network.max_incremental_fetch_session_cache_slots as usize;
     let sessions = Mutex::new(Sessions::new(slots, uuid::Uuid::new_v4().as_fields().0));
-    let broker = Arc::new(Broker { config, clock, store, topics, metadata, groups, sessions });
+    let broker = Arc::new(Broker {
+        config,
+        clock,
+        store,
+        topics,
+        metadata,
+        groups,
+        sessions,
+    });
     let mut tasks = JoinSet::new();
     for shard in broker.groups.all() {
         tasks.spawn(Arc::clone(shard).keep_time());
     }
     tasks.spawn(housekeeping::run(Arc::clone(&broker)));
     tasks.spawn(listener::run(Arc::clone(&broker), listener));
-    Ok(Running { broker, address, directory, tasks })
+    Ok(Running {
+        broker,
+        address,
+        directory,
+        tasks,
+    })
 }
 
 impl Running {
@@ -110,18 +136,27 @@ async fn listen(config: &BrokerConfig) -> Result<(TcpListener, SocketAddr), Star
     let endpoint = only_listener(&config.network.listeners)?;
     let host = endpoint.host.as_deref().unwrap_or("0.0.0.0");
     let wanted = format!("{host}:{}", endpoint.port);
-    let fault = |cause| StartFault::Listen { address: wanted.clone(), cause };
+    let fault = |cause| StartFault::Listen {
+        address: wanted.clone(),
+        cause,
+    };
     let listener = TcpListener::bind((host, endpoint.port)).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
     Ok((listener, address))
 }
 
 fn only_listener(listeners: &[Endpoint]) -> Result<&Endpoint, StartFault> {
-    let plain: Vec<&Endpoint> = listeners.iter().filter(|endpoint| endpoint.listener != "CONTROLLER").collect();
+    let plain: Vec<&Endpoint> = listeners
+        .iter()
+        .filter(|endpoint| endpoint.listener != "CONTROLLER")
+        .collect();
     match plain.as_slice() {
         [only] => Ok(only),
         [] => Err(StartFault::Listeners("none is for clients".into())),
-        many => Err(StartFault::Listeners(format!("one is supported so far, {} are set", many.len()))),
+        many => Err(StartFault::Listeners(format!(
+            "one is supported so far, {} are set",
+            many.len()
+        ))),
     }
 }
 
@@ -138,11 +173,20 @@ fn load_metadata(
         leader_epoch: LEADER_EPOCH,
         segments: segment_config(&topic),
         // The metadata log is never cut: nothing else says which topics there are.
-        config: PartitionConfig { retention: Retention::Keep, ..partition_config(&topic, Millis(i64::MAX)) },
+        config: PartitionConfig {
+            retention: Retention::Keep,
+            ..partition_config(&topic, Millis(i64::MAX))
+        },
         now: clock.wall(),
     })?;
     let durability = Arc::clone(store.durability());
-    ClusterMetadata::load(partition, durability, Arc::clone(clock), Arc::clone(config), Arc::clone(topics))
+    ClusterMetadata::load(
+        partition,
+        durability,
+        Arc::clone(clock),
+        Arc::clone(config),
+        Arc::clone(topics),
+    )
 }
 
 /// What the journal holds of partitions is settled now; what it holds of topics that are gone is forgotten.
@@ -174,7 +218,12 @@ fn load_groups(
         offsets_retention: config.groups.offsets_retention_ms,
         offsets_retention_check_interval: config.groups.offsets_retention_check_interval_ms,
     };
-    Ok(Arc::new(GroupCoordinators::load(&topic, store.durability(), clock, settings)?))
+    Ok(Arc::new(GroupCoordinators::load(
+        &topic,
+        store.durability(),
+        clock,
+        settings,
+    )?))
 }
 
 fn open_store(directory: &Path, config: &BrokerConfig) -> Result<(Arc<LocalStore>, RecoveryReport), OpenFault> {

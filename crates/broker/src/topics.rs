@@ -68,13 +68,21 @@ pub(crate) struct Standing {
 impl Standing {
     /// A topic of the state.
     pub(crate) fn of(state: &State, settings: &Arc<BrokerConfig>, topic: &ottla_cluster::Topic) -> Standing {
-        Standing { partitions: topic.partitions, ..Standing::named(state, settings, &topic.name, topic.id) }
+        Standing {
+            partitions: topic.partitions,
+            ..Standing::named(state, settings, &topic.name, topic.id)
+        }
     }
 
     /// A topic by its name, without partitions yet.
     pub(crate) fn named(state: &State, settings: &Arc<BrokerConfig>, name: &TopicName, id: TopicId) -> Standing {
         let config = state.topic_config(name.as_str(), &state.broker_config(settings));
-        Standing { name: name.clone(), id, partitions: 0, config }
+        Standing {
+            name: name.clone(),
+            id,
+            partitions: 0,
+            config,
+        }
     }
 }
 
@@ -99,12 +107,21 @@ pub(crate) struct Topic {
 impl Topics {
     /// No topics yet.
     pub(crate) fn new(store: Arc<LocalStore>, clock: Arc<Clock>, producer_expiry: Millis) -> Topics {
-        Topics { store, clock, producer_expiry, maps: RwLock::default() }
+        Topics {
+            store,
+            clock,
+            producer_expiry,
+            maps: RwLock::default(),
+        }
     }
 
     /// The topic of that name.
     pub(crate) fn by_name(&self, name: &str) -> Result<Arc<Topic>, TopicFault> {
-        self.read().by_name.get(name).cloned().ok_or(TopicFault::UnknownTopicOrPartition)
+        self.read()
+            .by_name
+            .get(name)
+            .cloned()
+            .ok_or(TopicFault::UnknownTopicOrPartition)
     }
 
     /// The topic of that id.
@@ -123,7 +140,10 @@ impl Topics {
     pub(crate) fn stand(&self, standing: Standing) {
         let topic = {
             let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
-            let topic = maps.by_id.entry(standing.id).or_insert_with(|| self.new_topic(&standing));
+            let topic = maps
+                .by_id
+                .entry(standing.id)
+                .or_insert_with(|| self.new_topic(&standing));
             let topic = Arc::clone(topic);
             maps.by_name.insert(standing.name, Arc::clone(&topic));
             topic
@@ -180,7 +200,11 @@ impl Topic {
     /// Partition `index`, opened if this is the first time it is asked for.
     pub(crate) fn partition(&self, index: i32) -> Result<Arc<Partition>, TopicFault> {
         let slot = usize::try_from(index).ok().and_then(|index| {
-            self.partitions.read().unwrap_or_else(PoisonError::into_inner).get(index).cloned()
+            self.partitions
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(index)
+                .cloned()
         });
         let slot = slot.ok_or(TopicFault::UnknownTopicOrPartition)?;
         if let Some(partition) = slot.get() {
@@ -197,7 +221,10 @@ impl Topic {
 
     /// The store itself makes sure that two who open at once get the same partition.
     fn open(&self, index: i32, slot: &OnceLock<Arc<Partition>>) -> Result<Arc<Partition>, TopicFault> {
-        let id = PartitionId { topic: self.id, index: PartitionIndex(index) };
+        let id = PartitionId {
+            topic: self.id,
+            index: PartitionIndex(index),
+        };
         let config = self.config();
         let opened = tokio::task::block_in_place(|| {
             self.store.open_partition(PartitionOpening {
@@ -219,7 +246,10 @@ impl Topic {
     fn delete_files(&self) {
         self.store.forget_topic(self.id);
         for index in 0..self.partition_count() as i32 {
-            let id = PartitionId { topic: self.id, index: PartitionIndex(index) };
+            let id = PartitionId {
+                topic: self.id,
+                index: PartitionIndex(index),
+            };
             if let Err(fault) = self.store.delete_partition(id, &self.name) {
                 error!(topic = %self.name, partition = index, "its files cannot be deleted: {fault}");
             }
@@ -250,7 +280,10 @@ impl Topic {
 /// What append and retention need of a topic's settings.
 pub(crate) fn partition_config(topic: &TopicConfig, producer_expiry: Millis) -> PartitionConfig {
     let retention = if topic.cleanup_policy.delete {
-        Retention::Delete { time: topic.retention_ms, bytes: topic.retention_bytes }
+        Retention::Delete {
+            time: topic.retention_ms,
+            bytes: topic.retention_bytes,
+        }
     } else {
         Retention::Keep
     };

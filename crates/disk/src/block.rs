@@ -3,6 +3,9 @@
 /// The unit of direct writes. No group of frames shares a block with another, so that no durable block is written again.
 pub const BLOCK: usize = 4096;
 
+/// Bytes that an emptied buffer keeps.
+const KEPT_MAX: usize = 8 << 20;
+
 /// A buffer that starts at an address divisible by [`BLOCK`].
 #[derive(Debug, Default)]
 pub struct BlockBuffer {
@@ -15,7 +18,9 @@ impl BlockBuffer {
     /// Empties it and makes room for `capacity` bytes.
     pub fn reset(&mut self, capacity: usize) {
         let wanted = round_up(capacity) + BLOCK;
-        if self.space.len() < wanted {
+        // One huge entry must not keep its memory for ever.
+        let wasteful = self.space.len() > KEPT_MAX && wanted <= KEPT_MAX;
+        if self.space.len() < wanted || wasteful {
             self.space = vec![0; wanted];
             self.start = self.space.as_ptr().align_offset(BLOCK);
         }

@@ -177,12 +177,14 @@ impl DiskJournal {
     /// Makes the next group durable. One caller at a time; the others wait.
     pub fn flush_once(&self) -> Result<Flushed, JournalFault> {
         let mut flusher = lock(&self.flusher);
-        if flusher.backlog.is_empty() {
+        {
             let mut queue = self.queue();
             if queue.state == State::Failed {
                 return Err(JournalFault::Failed);
             }
-            std::mem::swap(&mut queue.entries, &mut flusher.backlog);
+            if flusher.backlog.is_empty() {
+                std::mem::swap(&mut queue.entries, &mut flusher.backlog);
+            }
         }
         let Some(first) = flusher.backlog.front() else {
             return Ok(Flushed::Nothing);
@@ -262,6 +264,11 @@ impl DiskJournal {
         taken
     }
 
+    /// Whether enough became durable to be settled.
+    pub fn wants_settling(&self) -> bool {
+        lock(&self.written).bytes >= self.settle_bytes
+    }
+
     /// Gives back what could not be settled.
     pub fn put_back(&self, id: PartitionId, bytes: u64) {
         let mut written = lock(&self.written);
@@ -284,7 +291,8 @@ impl DiskJournal {
     /// Sleeps until there is something to flush; `false` when the journal is stopped or failed and nothing is left.
     pub fn wait_for_entries(&self) -> bool {
         let mut queue = self.queue();
-        while queue.entries.is_empty() {
+        // Bytes, not entries: what did not fit into the last flush waits with the flusher.
+        while queue.bytes == 0 {
             if queue.state != State::Open {
                 return false;
             }

@@ -56,13 +56,17 @@ impl PartitionDir {
         }
     }
 
-    /// Makes the directory with its metadata. Durable once it and the data directory are synced.
+    /// Makes the directory with its metadata, durable on return: no segment ever lies in a directory that does not say
+    /// whose it is, so that a new topic never takes over what is left of an old one of its name.
     pub fn create(&self) -> Result<(), StorageFault> {
         self.vfs
             .make_dir(&self.path)
             .map_err(|error| fault("create", &self.path, &error))?;
         let text = partition_metadata(self.topic);
-        replace_file(&*self.vfs, &self.path.join(METADATA), Bytes::from(text))
+        replace_file(&*self.vfs, &self.path.join(METADATA), Bytes::from(text))?;
+        self.sync()?;
+        let root = self.path.parent().unwrap_or(&self.path);
+        self.vfs.sync_dir(root).map_err(|error| fault("sync", root, &error))
     }
 
     /// Makes its names durable.
@@ -162,21 +166,24 @@ impl PartitionDir {
         replace_file(&*self.vfs, &name_of(&self.path, base, "txnindex"), bytes.freeze())
     }
 
-    /// Gives the directory a name that says that it goes; the name is durable on return.
-    pub fn mark_deleted(&self, root: &Path, owner: TopicId) -> Result<PathBuf, StorageFault> {
+    /// Gives the directory a name that says that it goes, or that nobody knows whose it is ([`STRAY`]); the name is
+    /// durable on return.
+    pub fn set_aside(&self, root: &Path, owner: TopicId, suffix: &str) -> Result<PathBuf, StorageFault> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let target = root.join(format!("{name}.{}{DELETED}", owner.0.simple()));
+        let target = root.join(format!("{name}.{}{suffix}", owner.0.simple()));
         let rename = || {
             self.vfs.rename(&self.path, &target)?;
             self.vfs.sync_dir(root)
         };
-        rename().map_err(|error| fault("delete", &self.path, &error))?;
+        rename().map_err(|error| fault("set aside", &self.path, &error))?;
         Ok(target)
     }
 }
 
 /// The suffix of a partition's directory that goes.
 pub const DELETED: &str = "-delete";
+/// The suffix of a directory that does not say whose it is. It stays until a person looks at it.
+pub const STRAY: &str = "-stray";
 
 /// Removes a directory and its files.
 pub fn remove_dir(vfs: &dyn Vfs, path: &Path) -> Result<(), StorageFault> {

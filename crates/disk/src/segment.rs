@@ -205,9 +205,9 @@ impl Segment {
         patience: Patience,
     ) -> Result<SegmentRead, StorageFault> {
         let log = self.file(Part::Log, Open::Existing)?;
-        let (size, start) = (self.lock().size, self.position_before(from)?);
+        let size = self.size();
+        let mut start = self.position_before(from)?;
         let mut want = bytes_max.saturating_add(READ_AHEAD);
-        let mut start = start;
         loop {
             let length = want.min((size - start) as usize);
             let Some(bytes) = self.read_bytes(&*log, start, length, patience)? else {
@@ -339,6 +339,9 @@ impl Segment {
             state.offsets = Index::of_file(of_offsets);
             state.times = Index::of_file(of_times);
         }
+        if check && next.is_none() && !self.has_sound_indexes(&*offsets, &*times)? {
+            return Ok(false);
+        }
         match next {
             None => self.find_end(0, check),
             Some(_) => {
@@ -350,6 +353,16 @@ impl Segment {
                 Ok(state.largest.is_some() || state.size == 0)
             }
         }
+    }
+
+    fn has_sound_indexes(&self, offsets: &dyn VfsFile, times: &dyn VfsFile) -> Result<bool, StorageFault> {
+        let state = self.lock();
+        let rises = |one: &OffsetEntry, next: &OffsetEntry| one.offset < next.offset && one.position < next.position;
+        let by_offset = state.offsets.is_sound(offsets, rises);
+        let rises = |one: &TimeEntry, next: &TimeEntry| one.timestamp < next.timestamp && one.offset < next.offset;
+        let by_time = state.times.is_sound(times, rises);
+        let sound = by_offset.and_then(|offsets| Ok(offsets && by_time?));
+        sound.map_err(|error| self.fault(Part::Offsets, "read", &error))
     }
 
     /// Walks from the last index entry to the end; `false` if that entry does not lead to its batch. What is no whole
@@ -459,11 +472,11 @@ impl Segment {
     /// The position of a batch at or before the one that holds `from`, or the first after it.
     fn position_before(&self, from: Offset) -> Result<u64, StorageFault> {
         let state = self.lock();
-        let hinted = state
+        let mut hinted = state
             .hints
             .iter()
             .filter(|(offset, position)| *offset == from && *position > 0);
-        if let Some((_, position)) = hinted.last() {
+        if let Some((_, position)) = hinted.next_back() {
             return Ok(*position);
         }
         if state.offsets.is_empty() {

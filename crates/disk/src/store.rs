@@ -28,7 +28,7 @@ use crate::driver::Driver;
 use crate::file_cache::FileCache;
 use crate::journal::DiskJournal;
 use crate::options::{OpenFault, RecoveryReport, StoreOptions};
-use crate::partition_dir::{PartitionDir, remove_dir};
+use crate::partition_dir::{DELETED, PartitionDir, STRAY, remove_dir};
 use crate::segments::{DiskSegments, SegmentConfig, SegmentsOpening};
 use crate::text::{self, Offsets};
 use crate::vfs::{LockGuard, Vfs, fault};
@@ -36,6 +36,11 @@ use crate::vfs::{LockGuard, Vfs, fault};
 mod open;
 mod pending;
 mod settle;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod media_tests;
 
 use pending::{Pending, Replay};
 
@@ -265,7 +270,6 @@ impl Shared {
         )?);
         if let Some(replay) = &replay {
             replay_into(&segments, replay)?;
-            lock(&self.touched).insert(id);
         }
         let partition = Arc::new(self.partition(&opening, &dir, &segments, log_start)?);
         let mut partitions = lock(&self.partitions);
@@ -280,6 +284,11 @@ impl Shared {
         });
         let partition = Arc::clone(&open.partition);
         drop(partitions);
+        // In this order: a checkpoint beside this either still sees the journal's entries as needed, or finds the open
+        // partition among those it must flush.
+        if replay.is_some() {
+            lock(&self.touched).insert(id);
+        }
         lock(&self.pending).remove(id);
         Ok(partition)
     }
@@ -289,12 +298,15 @@ impl Shared {
         match dir.owner()? {
             Some(owner) if owner == id.topic => Ok(true),
             Some(owner) => {
-                let _ = name;
-                let path = dir.mark_deleted(&self.root, owner)?;
-                lock(&self.work).deleted.push(path);
+                self.discard(dir, owner, name)?;
                 Ok(false)
             }
-            None => Ok(false),
+            None if PartitionDir::offsets_of(&dir.names()?, "log").is_empty() => Ok(false),
+            None => {
+                let path = dir.set_aside(&self.root, id.topic, STRAY)?;
+                tracing::error!(path = %path.display(), "segments without a partition.metadata are set aside");
+                Ok(false)
+            }
         }
     }
 
@@ -321,7 +333,8 @@ impl Shared {
     }
 
     fn delete_partition(&self, id: PartitionId, topic: &TopicName) -> Result<(), StorageFault> {
-        let mut work = lock(&self.work);
+        // No settle is under way, and none will find it.
+        let work = lock(&self.work);
         lock(&self.partitions).remove(&id);
         lock(&self.pending).remove(id);
         lock(&self.touched).remove(&id);
@@ -333,11 +346,17 @@ impl Shared {
         if dir.owner()? != Some(id.topic) {
             return Ok(());
         }
-        // A topic of the same name to come must not begin where this one did.
-        if lock(&self.log_starts).remove(&name).is_some() {
-            self.write_log_starts(&mut work)?;
-        }
-        let path = dir.mark_deleted(&self.root, id.topic)?;
+        drop(work);
+        self.discard(&dir, id.topic, &name)
+    }
+
+    /// Has a directory removed in the background.
+    fn discard(&self, dir: &PartitionDir, owner: TopicId, name: &TopicPartition) -> Result<(), StorageFault> {
+        let mut work = lock(&self.work);
+        // First the line, then the directory: a topic of the same name must not begin where this one did.
+        lock(&self.log_starts).remove(name);
+        self.write_log_starts(&mut work)?;
+        let path = dir.set_aside(&self.root, owner, DELETED)?;
         work.deleted.push(path);
         Ok(())
     }

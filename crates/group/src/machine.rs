@@ -25,7 +25,7 @@ pub enum Timer {
     Join(GroupId),
     /// Everybody must have fetched the assignment.
     Sync(GroupId),
-    /// Old positions are looked for; goes on after the group named, if one step was not enough.
+    /// Old positions are looked for.
     ExpireOffsets,
 }
 

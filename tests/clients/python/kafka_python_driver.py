@@ -106,6 +106,7 @@ class KafkaPythonSession(driver.Session):
             self._assign(command)
 
     def poll(self, seconds):
+        self._remember_joining()
         polled = self._consumer.poll(timeout_ms=int(seconds * 1000))
         self._report_unchanged()
         return [
@@ -144,6 +145,17 @@ class KafkaPythonSession(driver.Session):
         group = self._consumer.group_metadata()
         self._generation_reported = group.generation_id
         self._listener.assigned(pairs(partitions), generation=group.generation_id, member=group.member_id)
+
+    def _remember_joining(self):
+        """Makes the client go on with a join it has forgotten.
+
+        A leader that joins again because partitions were added takes that reason back when it assigns them. If a poll
+        ends just then, the next one (in 3.0.12) sees no reason to join, nobody takes the answer, heartbeats stay off,
+        and the member is put out of the group for good without a word.
+        """
+        coordinator = self._consumer._coordinator
+        if coordinator is not None and coordinator._join_task is not None and not coordinator.need_rejoin():
+            coordinator.request_rejoin()
 
     def _report_unchanged(self):
         """Reports a rebalance that added nothing: the client calls back only when a cooperative one adds something."""

@@ -96,7 +96,12 @@ impl<M: Logged> Driver<M> {
         settings: Arc<M::Settings>,
     ) -> Result<Arc<Driver<M>>, StorageFault> {
         let shard = Shard::with_session(M::session(&settings));
-        let inner = Inner { shard, tickets: HashMap::new(), next_ticket: 0, effects: VecDeque::new() };
+        let inner = Inner {
+            shard,
+            tickets: HashMap::new(),
+            next_ticket: 0,
+            effects: VecDeque::new(),
+        };
         let driver = Arc::new(Driver {
             partition,
             durability,
@@ -141,7 +146,10 @@ impl<M: Logged> Driver<M> {
             Pending::Parked(receiver) => receiver.await.map_err(|_| Unanswered::NotAvailable)?,
             Pending::Unanswered(unanswered) => return Err(unanswered),
         };
-        durability.wait(Lsn(position.0)).await.map_err(|_| Unanswered::NotAvailable)?;
+        durability
+            .wait(Lsn(position.0))
+            .await
+            .map_err(|_| Unanswered::NotAvailable)?;
         Ok(reply)
     }
 
@@ -156,7 +164,11 @@ impl<M: Logged> Driver<M> {
     pub(crate) fn with_durable_effects(&self, mut carry_out: impl FnMut(&M::State, M::Effect)) {
         let mut inner = self.lock();
         let durable = self.durability.durable();
-        while inner.effects.front().is_some_and(|(position, _)| position.0 <= durable.0) {
+        while inner
+            .effects
+            .front()
+            .is_some_and(|(position, _)| position.0 <= durable.0)
+        {
             let (_, effect) = inner.effects.pop_front().expect("just seen");
             carry_out(inner.shard.state(), effect);
         }
@@ -176,7 +188,8 @@ impl<M: Logged> Driver<M> {
     pub(crate) async fn keep_time(self: Arc<Self>) {
         loop {
             let next = self.lock().shard.next_deadline();
-            self.slept_for.store(next.map_or(i64::MAX, |at| at.0), Ordering::Release);
+            self.slept_for
+                .store(next.map_or(i64::MAX, |at| at.0), Ordering::Release);
             let earlier = self.earlier.notified();
             match next {
                 // Armed between the look and the store: look again.
@@ -222,7 +235,11 @@ impl<M: Logged> Driver<M> {
             batch.push(timestamp, key.as_deref(), value.as_deref());
         }
         let appended = self.partition.append(batch.build(), Origin::Coordinator, timestamp)?;
-        Ok(Appended { base: appended.base_offset, timestamp, position: Position(appended.lsn.0) })
+        Ok(Appended {
+            base: appended.base_offset,
+            timestamp,
+            position: Position(appended.lsn.0),
+        })
     }
 
     /// The log refused a write: what the shard holds in memory no longer follows from the log.
@@ -252,18 +269,21 @@ impl<M: Logged> Driver<M> {
     /// Applies every record of the log, also those whose flush is still under way.
     fn replay(&self, shard: &mut Shard<M>) -> Result<usize, StorageFault> {
         let mut replayed = 0;
-        self.partition.replay(|record| {
-            match M::decode(record.key.as_ref(), record.value.as_ref()) {
+        self.partition
+            .replay(|record| match M::decode(record.key.as_ref(), record.value.as_ref()) {
                 Ok(Some(decoded)) => {
-                    shard.replay(&Entry { offset: record.offset, timestamp: record.timestamp, record: decoded });
+                    shard.replay(&Entry {
+                        offset: record.offset,
+                        timestamp: record.timestamp,
+                        record: decoded,
+                    });
                     replayed += 1;
                 }
                 Ok(None) => {}
                 Err(fault) => {
                     warn!(log = M::NAME, offset = %record.offset, "an unreadable record is left out: {fault}");
                 }
-            }
-        })?;
+            })?;
         Ok(replayed)
     }
 

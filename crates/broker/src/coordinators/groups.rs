@@ -25,7 +25,9 @@ impl Logged for Groups {
     }
 
     fn decode(key: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String> {
-        let Some(key) = key else { return Err("a record without a key".into()) };
+        let Some(key) = key else {
+            return Err("a record without a key".into());
+        };
         ottla_group::record::decode(key, value.map(|value| &value[..])).map_err(|fault| fault.to_string())
     }
 
@@ -50,16 +52,26 @@ impl GroupCoordinators {
         let config = Arc::new(config);
         let load = |index| {
             let partition = topic.partition(index)?;
-            Ok(Driver::load(partition, Arc::clone(durability), Arc::clone(clock), Arc::clone(&config))?)
+            Ok(Driver::load(
+                partition,
+                Arc::clone(durability),
+                Arc::clone(clock),
+                Arc::clone(&config),
+            )?)
         };
-        let shards = (0..topic.partition_count() as i32).map(load).collect::<Result<_, LoadFault>>()?;
+        let shards = (0..topic.partition_count() as i32)
+            .map(load)
+            .collect::<Result<_, LoadFault>>()?;
         Ok(GroupCoordinators { shards })
     }
 
     /// The shard that looks after a group.
     pub(crate) fn of(&self, group: &str) -> Result<Arc<Driver<Groups>>, ErrorCode> {
         let index = ottla_group::partition_for(group, self.shards.len() as i32);
-        self.shards.get(index.0 as usize).cloned().ok_or(ErrorCode::NotCoordinator)
+        self.shards
+            .get(index.0 as usize)
+            .cloned()
+            .ok_or(ErrorCode::NotCoordinator)
     }
 
     /// Every shard.
@@ -69,7 +81,10 @@ impl GroupCoordinators {
 
     /// Forgets the positions in topics that are gone.
     pub(crate) fn forget_topic(&self, topic: &Topic) {
-        let gone = DeletedTopic { topic: TopicName::new(topic.name.as_str()), id: topic.id };
+        let gone = DeletedTopic {
+            topic: TopicName::new(topic.name.as_str()),
+            id: topic.id,
+        };
         for shard in &self.shards {
             shard.submit(Command::TopicsDeleted(vec![gone.clone()]));
         }
@@ -79,9 +94,9 @@ impl GroupCoordinators {
 /// Why the coordinators cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadFault {
-    /// A partition of the internal topic cannot be had.
-    #[error("a partition of an internal topic cannot be opened: {0:?}")]
-    Topic(TopicFault),
+    /// A partition of the internal topic cannot be had; a log line before this one says why.
+    #[error("a partition of an internal topic cannot be opened ({0})")]
+    Topic(ErrorCode),
     /// Its log cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageFault),
@@ -89,6 +104,6 @@ pub enum LoadFault {
 
 impl From<TopicFault> for LoadFault {
     fn from(fault: TopicFault) -> LoadFault {
-        LoadFault::Topic(fault)
+        LoadFault::Topic(fault.code())
     }
 }

@@ -34,7 +34,9 @@ impl Logged for Cluster {
     }
 
     fn decode(_: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String> {
-        let Some(value) = value else { return Err("a record without a value".into()) };
+        let Some(value) = value else {
+            return Err("a record without a value".into());
+        };
         ottla_cluster::decode(value).map_err(|fault| fault.to_string())
     }
 }
@@ -71,7 +73,10 @@ impl ClusterMetadata {
             settings,
             topics,
             groups: OnceLock::new(),
-            producer_ids: Mutex::new(ProducerIdBlock { first: ProducerId(0), count: 0 }),
+            producer_ids: Mutex::new(ProducerIdBlock {
+                first: ProducerId(0),
+                count: 0,
+            }),
             allocating: tokio::sync::Mutex::new(()),
         })
     }
@@ -84,7 +89,10 @@ impl ClusterMetadata {
         if known {
             return Ok(());
         }
-        let features = FEATURES.iter().map(|(name, level)| ((*name).to_string(), *level)).collect();
+        let features = FEATURES
+            .iter()
+            .map(|(name, level)| ((*name).to_string(), *level))
+            .collect();
         self.ask(Request::Bootstrap { cluster_id, features }).await?;
         let topic = Wanted {
             name: TopicName::new(InternalTopic::ConsumerOffsets.name()),
@@ -102,16 +110,29 @@ impl ClusterMetadata {
 
     /// Asks the machine; when this returns, the change is durable and served.
     pub(crate) async fn ask(&self, request: Request) -> Result<Reply, ErrorCode> {
-        let command = Command { settings: Arc::clone(&self.settings), request };
+        let command = Command {
+            settings: Arc::clone(&self.settings),
+            request,
+        };
         let reply = self.driver.ask(command).await.map_err(|_| ErrorCode::KafkaStorageError);
-        self.driver.with_durable_effects(|state, effect| self.carry_out(state, effect));
+        self.driver
+            .with_durable_effects(|state, effect| self.carry_out(state, effect));
         reply
     }
 
     /// Creates the topics that clients asked for and that do not exist; a refusal leaves a topic unknown.
     pub(crate) async fn create_on_first_use(&self, names: Vec<TopicName>) {
-        let wanted = names.into_iter().map(|name| Wanted { name, id: TopicId(Uuid::new_v4()), origin: Origin::Client });
-        match self.ask(Request::EnsureTopics { topics: wanted.collect() }).await {
+        let wanted = names.into_iter().map(|name| Wanted {
+            name,
+            id: TopicId(Uuid::new_v4()),
+            origin: Origin::Client,
+        });
+        match self
+            .ask(Request::EnsureTopics {
+                topics: wanted.collect(),
+            })
+            .await
+        {
             Ok(Reply::EnsureTopics(answers)) => {
                 for (name, answer) in answers {
                     match answer {
@@ -160,14 +181,22 @@ impl ClusterMetadata {
             return None;
         }
         let id = block.first;
-        *block = ProducerIdBlock { first: ProducerId(id.0 + 1), count: block.count - 1 };
+        *block = ProducerIdBlock {
+            first: ProducerId(id.0 + 1),
+            count: block.count - 1,
+        };
         Some(id)
     }
 
     fn carry_out(&self, state: &State, effect: Effect) {
         match effect {
-            Effect::PartitionsAdded { topic, id, partitions, .. } => {
-                self.topics.stand(Standing { partitions, ..Standing::named(state, &self.settings, &topic, id) });
+            Effect::PartitionsAdded {
+                topic, id, partitions, ..
+            } => {
+                self.topics.stand(Standing {
+                    partitions,
+                    ..Standing::named(state, &self.settings, &topic, id)
+                });
             }
             Effect::TopicDeleted { id, .. } => {
                 if let Some(gone) = self.topics.fall(id)

@@ -5,6 +5,6 @@ mod groups;
 mod metadata;
 
 pub(crate) use driver::{Driver, Logged, Pending, Unanswered};
-pub use groups::LoadFault;
 pub(crate) use groups::GroupCoordinators;
+pub use groups::LoadFault;
 pub(crate) use metadata::ClusterMetadata;

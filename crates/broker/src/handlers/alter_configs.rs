@@ -10,8 +10,8 @@ use kafka_protocol::messages::incremental_alter_configs_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 use ottla_cluster::{
-    ConfigChange, ConfigOperation, ConfigReplacement, Refusal, Reply, Request, Resource, ResourceAnswer, ResourceChange,
-    ResourceKind,
+    ConfigChange, ConfigOperation, ConfigReplacement, Refusal, Reply, Request, Resource, ResourceAnswer,
+    ResourceChange, ResourceKind,
 };
 use ottla_model::ErrorCode;
 
@@ -28,10 +28,7 @@ struct Outcome {
 }
 
 /// IncrementalAlterConfigs.
-pub(crate) fn change(
-    cx: &Cx<'_>,
-    request: IncrementalAlterConfigsRequest,
-) -> Handled<IncrementalAlterConfigsResponse> {
+pub(crate) fn change(cx: &Cx<'_>, request: IncrementalAlterConfigsRequest) -> Handled<IncrementalAlterConfigsResponse> {
     let (mut changes, mut unknown) = (Vec::new(), Vec::new());
     for resource in &request.resources {
         let Some(kind) = ResourceKind::from_number(resource.resource_type) else {
@@ -44,11 +41,17 @@ pub(crate) fn change(
             value: config.value.as_ref().map(|value| value.to_string()),
         });
         let resource = Resource::new(kind, resource.resource_name.as_str());
-        changes.push(ResourceChange { resource, changes: configs.collect() });
+        changes.push(ResourceChange {
+            resource,
+            changes: configs.collect(),
+        });
     }
     let broker = std::sync::Arc::clone(cx.broker);
     let resources = changes.iter().map(|change| change.resource.clone()).collect();
-    let asked = Request::AlterConfigs { changes, validate_only: request.validate_only };
+    let asked = Request::AlterConfigs {
+        changes,
+        validate_only: request.validate_only,
+    };
     Handled::Parked(Box::pin(async move {
         let outcomes = ask(&broker, asked, resources).await.into_iter().chain(unknown);
         let responses = outcomes.map(|outcome| {
@@ -74,13 +77,24 @@ pub(crate) fn replace(cx: &Cx<'_>, request: AlterConfigsRequest) -> Handled<Alte
         replacements.push(ConfigReplacement {
             resource: Resource::new(kind, resource.resource_name.as_str()),
             configs: configs
-                .map(|config| (config.name.to_string(), config.value.as_ref().map(|value| value.to_string())))
+                .map(|config| {
+                    (
+                        config.name.to_string(),
+                        config.value.as_ref().map(|value| value.to_string()),
+                    )
+                })
                 .collect(),
         });
     }
     let broker = std::sync::Arc::clone(cx.broker);
-    let resources = replacements.iter().map(|replacement| replacement.resource.clone()).collect();
-    let asked = Request::ReplaceConfigs { replacements, validate_only: request.validate_only };
+    let resources = replacements
+        .iter()
+        .map(|replacement| replacement.resource.clone())
+        .collect();
+    let asked = Request::ReplaceConfigs {
+        replacements,
+        validate_only: request.validate_only,
+    };
     Handled::Parked(Box::pin(async move {
         let outcomes = ask(&broker, asked, resources).await.into_iter().chain(unknown);
         let responses = outcomes.map(|outcome| {
@@ -102,7 +116,12 @@ async fn ask(broker: &Broker, request: Request, resources: Vec<Resource>) -> Vec
             let refusal = Refusal::new(code, "the change was not stored");
             resources
                 .into_iter()
-                .map(|resource| Outcome::of(ResourceAnswer { resource, result: Err(refusal.clone()) }))
+                .map(|resource| {
+                    Outcome::of(ResourceAnswer {
+                        resource,
+                        result: Err(refusal.clone()),
+                    })
+                })
                 .collect()
         }
     }
@@ -114,11 +133,21 @@ impl Outcome {
             Ok(()) => (ErrorCode::None, None),
             Err(refusal) => (refusal.code, Some(text(refusal.message))),
         };
-        Outcome { kind: answer.resource.kind.number(), name: answer.resource.name, code, message }
+        Outcome {
+            kind: answer.resource.kind.number(),
+            name: answer.resource.name,
+            code,
+            message,
+        }
     }
 
     fn unknown_kind(kind: i8, name: &str) -> Outcome {
         let message = format!("Unexpected resource type {kind}");
-        Outcome { kind, name: name.to_string(), code: ErrorCode::InvalidRequest, message: Some(text(message)) }
+        Outcome {
+            kind,
+            name: name.to_string(),
+            code: ErrorCode::InvalidRequest,
+            message: Some(text(message)),
+        }
     }
 }

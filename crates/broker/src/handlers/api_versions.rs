@@ -16,7 +16,9 @@ use crate::reply::Handled;
 const SOFTWARE_SINCE: i16 = 3;
 
 pub(crate) fn handle(cx: &Cx<'_>, request: ApiVersionsRequest) -> Handled<ApiVersionsResponse> {
-    if cx.version >= SOFTWARE_SINCE && !(is_software(&request.client_software_name) && is_software(&request.client_software_version)) {
+    if cx.version >= SOFTWARE_SINCE
+        && !(is_software(&request.client_software_name) && is_software(&request.client_software_version))
+    {
         return Handled::Now(ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.number()));
     }
     Handled::Now(api_versions::response())

@@ -36,5 +36,9 @@ pub(crate) const fn topic(asked: bool) -> i32 {
 
 /// On a group.
 pub(crate) const fn group(asked: bool) -> i32 {
-    if asked { READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS } else { NOT_ASKED }
+    if asked {
+        READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS
+    } else {
+        NOT_ASKED
+    }
 }

@@ -18,19 +18,28 @@ pub(crate) fn handle(cx: &Cx<'_>, request: CreatePartitionsRequest) -> Handled<C
             name: topic_name(&topic.name),
             count: topic.count,
             assignments: topic.assignments.as_ref().map(|assignments| {
-                let brokers = assignments.iter().map(|one| one.broker_ids.iter().map(|broker| broker.0).collect());
+                let brokers = assignments
+                    .iter()
+                    .map(|one| one.broker_ids.iter().map(|broker| broker.0).collect());
                 brokers.collect()
             }),
         })
         .collect();
     Handled::Parked(Box::pin(async move {
         let names: Vec<_> = topics.iter().map(|topic| topic.name.clone()).collect();
-        let answers = match broker.metadata.ask(Request::CreatePartitions { topics, validate_only }).await {
+        let answers = match broker
+            .metadata
+            .ask(Request::CreatePartitions { topics, validate_only })
+            .await
+        {
             Ok(Reply::CreatePartitions(answers)) => answers,
             Ok(other) => unreachable!("CreatePartitions is answered as such, not with {other:?}"),
             Err(code) => names
                 .into_iter()
-                .map(|name| PartitionsAnswer { name, result: Err(Refusal::new(code, "the change was not stored")) })
+                .map(|name| PartitionsAnswer {
+                    name,
+                    result: Err(Refusal::new(code, "the change was not stored")),
+                })
                 .collect(),
         };
         CreatePartitionsResponse::default().with_results(answers.into_iter().map(result).collect())

@@ -20,12 +20,22 @@ pub(crate) fn handle(cx: &Cx<'_>, request: CreateTopicsRequest) -> Handled<Creat
     Handled::Parked(Box::pin(async move {
         let names: Vec<_> = request.topics.iter().map(|topic| topic_name(&topic.name)).collect();
         let topics = request.topics.into_iter().map(new_topic).collect();
-        let answers = match broker.metadata.ask(Request::CreateTopics { topics, validate_only: request.validate_only }).await {
+        let answers = match broker
+            .metadata
+            .ask(Request::CreateTopics {
+                topics,
+                validate_only: request.validate_only,
+            })
+            .await
+        {
             Ok(Reply::CreateTopics(answers)) => answers,
             Ok(other) => unreachable!("CreateTopics is answered as such, not with {other:?}"),
             Err(code) => names
                 .into_iter()
-                .map(|name| TopicAnswer { name, result: Err(Refusal::new(code, "the change was not stored")) })
+                .map(|name| TopicAnswer {
+                    name,
+                    result: Err(Refusal::new(code, "the change was not stored")),
+                })
                 .collect(),
         };
         CreateTopicsResponse::default().with_topics(answers.into_iter().map(|answer| result(version, answer)).collect())
@@ -47,7 +57,12 @@ fn new_topic(asked: CreatableTopic) -> NewTopic {
             assignments: assignments.collect(),
         },
         configs: configs
-            .map(|config| (config.name.to_string(), config.value.as_ref().map(|value| value.to_string())))
+            .map(|config| {
+                (
+                    config.name.to_string(),
+                    config.value.as_ref().map(|value| value.to_string()),
+                )
+            })
             .collect(),
     }
 }
@@ -66,7 +81,9 @@ fn result(version: i16, answer: TopicAnswer) -> CreatableTopicResult {
 }
 
 fn made(version: i16, result: CreatableTopicResult, created: CreatedTopic) -> CreatableTopicResult {
-    let result = result.with_topic_id(created.id.0).with_topic_config_error_code(ErrorCode::None.number());
+    let result = result
+        .with_topic_id(created.id.0)
+        .with_topic_config_error_code(ErrorCode::None.number());
     if version < DETAILS_SINCE {
         return result;
     }

@@ -26,7 +26,11 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DeleteGroupsRequest) -> Handled<Delet
                 Err(code) => Err(code),
             };
             let code = outcome.err().unwrap_or(ErrorCode::None);
-            results.push(DeletableGroupResult::default().with_group_id(id).with_error_code(code.number()));
+            results.push(
+                DeletableGroupResult::default()
+                    .with_group_id(id)
+                    .with_error_code(code.number()),
+            );
         }
         DeleteGroupsResponse::default().with_results(results)
     }))

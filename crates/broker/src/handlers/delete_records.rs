@@ -28,7 +28,11 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DeleteRecordsRequest) -> Handled<Dele
                 Err(code) => result.with_low_watermark(-1).with_error_code(code.number()),
             });
         }
-        topics.push(DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(results));
+        topics.push(
+            DeleteRecordsTopicResult::default()
+                .with_name(topic.name)
+                .with_partitions(results),
+        );
     }
     let response = DeleteRecordsResponse::default().with_topics(topics);
     let wait = cx.broker.store.durability().wait(newest);

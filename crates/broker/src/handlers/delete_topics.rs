@@ -19,10 +19,20 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DeleteTopicsRequest) -> Handled<Delet
     let selectors: Vec<TopicSelector> = if version >= TOPIC_ID_SINCE {
         let topics = request.topics.iter();
         topics
-            .map(|topic| TopicSelector { name: topic.name.as_ref().map(topic_name), id: TopicId(topic.topic_id) })
+            .map(|topic| TopicSelector {
+                name: topic.name.as_ref().map(topic_name),
+                id: TopicId(topic.topic_id),
+            })
             .collect()
     } else {
-        request.topic_names.iter().map(|name| TopicSelector { name: Some(topic_name(name)), id: TopicId::ZERO }).collect()
+        request
+            .topic_names
+            .iter()
+            .map(|name| TopicSelector {
+                name: Some(topic_name(name)),
+                id: TopicId::ZERO,
+            })
+            .collect()
     };
     Handled::Parked(Box::pin(async move {
         let asked = selectors.clone();
@@ -38,7 +48,8 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DeleteTopicsRequest) -> Handled<Delet
                 })
                 .collect(),
         };
-        DeleteTopicsResponse::default().with_responses(answers.into_iter().map(|answer| result(version, answer)).collect())
+        DeleteTopicsResponse::default()
+            .with_responses(answers.into_iter().map(|answer| result(version, answer)).collect())
     }))
 }
 
@@ -49,7 +60,11 @@ fn result(version: i16, answer: DeletedTopic) -> DeletableTopicResult {
     };
     DeletableTopicResult::default()
         .with_name(answer.name.as_ref().map(name_of))
-        .with_topic_id(if version >= TOPIC_ID_SINCE { answer.id.0 } else { TopicId::ZERO.0 })
+        .with_topic_id(if version >= TOPIC_ID_SINCE {
+            answer.id.0
+        } else {
+            TopicId::ZERO.0
+        })
         .with_error_code(code.number())
         .with_error_message(message.filter(|_| version >= MESSAGE_SINCE))
 }

@@ -14,18 +14,30 @@ const BROKERS: i8 = 1;
 pub(crate) fn handle(cx: &Cx<'_>, request: DescribeClusterRequest) -> Handled<DescribeClusterResponse> {
     if request.endpoint_type != BROKERS {
         let (code, what) = match request.endpoint_type {
-            2 => (ErrorCode::MismatchedEndpointType, "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER".to_string()),
-            other => (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {other}")),
+            2 => (
+                ErrorCode::MismatchedEndpointType,
+                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                    .to_string(),
+            ),
+            other => (
+                ErrorCode::UnsupportedEndpointType,
+                format!("Unsupported endpoint type {other}"),
+            ),
         };
         return Handled::Now(
-            DescribeClusterResponse::default().with_error_code(code.number()).with_error_message(Some(text(what)))
+            DescribeClusterResponse::default()
+                .with_error_code(code.number())
+                .with_error_message(Some(text(what)))
                 .with_controller_id(BrokerId(-1))
                 .with_cluster_authorized_operations(authorized::NOT_ASKED),
         );
     }
     let (host, port) = cx.broker.endpoint(cx.peer);
     let node = BrokerId(cx.broker.config.node_id);
-    let broker = DescribeClusterBroker::default().with_broker_id(node).with_host(text(host)).with_port(port);
+    let broker = DescribeClusterBroker::default()
+        .with_broker_id(node)
+        .with_host(text(host))
+        .with_port(port);
     Handled::Now(
         DescribeClusterResponse::default()
             .with_endpoint_type(BROKERS)

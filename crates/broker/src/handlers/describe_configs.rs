@@ -25,9 +25,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DescribeConfigsRequest) -> Handled<De
             .with_resource_name(asked.resource_name.clone());
         match entries(cx, asked) {
             Ok(entries) => result.with_configs(entries.into_iter().map(|entry| detail.of(entry)).collect()),
-            Err(refusal) => {
-                result.with_error_code(refusal.code.number()).with_error_message(Some(text(refusal.message)))
-            }
+            Err(refusal) => result
+                .with_error_code(refusal.code.number())
+                .with_error_message(Some(text(refusal.message))),
         }
     });
     Handled::Now(DescribeConfigsResponse::default().with_results(results.collect()))
@@ -37,9 +37,13 @@ fn entries(cx: &Cx<'_>, asked: &DescribeConfigsResource) -> Result<Vec<ConfigEnt
     let kind = ResourceKind::from_number(asked.resource_type)
         .ok_or_else(|| Refusal::invalid_request(format!("Unsupported resource type: {}", asked.resource_type)))?;
     let resource = Resource::new(kind, asked.resource_name.as_str());
-    let keys: Option<Vec<String>> =
-        asked.configuration_keys.as_ref().map(|keys| keys.iter().map(|key| key.to_string()).collect());
-    cx.broker.metadata.with_state(|state| describe(state, &cx.broker.config, &resource, keys.as_deref()))
+    let keys: Option<Vec<String>> = asked
+        .configuration_keys
+        .as_ref()
+        .map(|keys| keys.iter().map(|key| key.to_string()).collect());
+    cx.broker
+        .metadata
+        .with_state(|state| describe(state, &cx.broker.config, &resource, keys.as_deref()))
 }
 
 /// How much an answer tells of each property.
@@ -68,6 +72,8 @@ impl Detail {
             return result;
         }
         let documentation = self.documentation.then(|| text(entry.documentation));
-        result.with_config_type(entry.kind.number()).with_documentation(documentation)
+        result
+            .with_config_type(entry.kind.number())
+            .with_documentation(documentation)
     }
 }

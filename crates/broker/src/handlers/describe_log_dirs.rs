@@ -13,7 +13,9 @@ use crate::reply::Handled;
 pub(crate) fn handle(cx: &Cx<'_>, request: DescribeLogDirsRequest) -> Handled<DescribeLogDirsResponse> {
     let wanted: Option<HashMap<String, HashSet<i32>>> = request.topics.map(|topics| {
         let topics = topics.into_iter();
-        topics.map(|topic| (topic.topic.to_string(), topic.partitions.into_iter().collect())).collect()
+        topics
+            .map(|topic| (topic.topic.to_string(), topic.partitions.into_iter().collect()))
+            .collect()
     });
     let is_wanted = |topic: &str, index: i32| match &wanted {
         None => true,
@@ -25,11 +27,17 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DescribeLogDirsRequest) -> Handled<De
         let partitions: Vec<_> = indexes
             .filter_map(|index| topic.partition(index).ok().map(|partition| (index, partition)))
             .map(|(index, partition)| {
-                DescribeLogDirsPartition::default().with_partition_index(index).with_partition_size(partition.size() as i64)
+                DescribeLogDirsPartition::default()
+                    .with_partition_index(index)
+                    .with_partition_size(partition.size() as i64)
             })
             .collect();
         if !partitions.is_empty() {
-            topics.push(DescribeLogDirsTopic::default().with_name(name_of(&topic.name)).with_partitions(partitions));
+            topics.push(
+                DescribeLogDirsTopic::default()
+                    .with_name(name_of(&topic.name))
+                    .with_partitions(partitions),
+            );
         }
     }
     let (total, usable) = volume(cx);

@@ -15,15 +15,23 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DescribeTopicPartitionsRequest) -> Ha
     let mut names: Vec<TopicName> = if request.topics.is_empty() {
         cx.broker.topics.all().iter().map(|topic| topic.name.clone()).collect()
     } else {
-        request.topics.iter().map(|topic| TopicName::new(topic.name.as_str())).collect()
+        request
+            .topics
+            .iter()
+            .map(|topic| TopicName::new(topic.name.as_str()))
+            .collect()
     };
     names.sort();
     names.dedup();
-    let cursor = request.cursor.as_ref().map(|cursor| (TopicName::new(cursor.topic_name.as_str()), cursor.partition_index));
+    let cursor = request
+        .cursor
+        .as_ref()
+        .map(|cursor| (TopicName::new(cursor.topic_name.as_str()), cursor.partition_index));
     if cursor.as_ref().is_some_and(|(_, partition)| *partition < 0) {
         return Handled::Close("DescribeTopicPartitions with a negative partition in its cursor".into());
     }
-    let limit = (cx.broker.config.network.max_request_partition_size_limit as usize).min(request.response_partition_limit.max(1) as usize);
+    let limit = (cx.broker.config.network.max_request_partition_size_limit as usize)
+        .min(request.response_partition_limit.max(1) as usize);
     Handled::Now(page(cx, &names, cursor, limit))
 }
 
@@ -35,9 +43,14 @@ fn page(
 ) -> DescribeTopicPartitionsResponse {
     let mut response = DescribeTopicPartitionsResponse::default();
     let mut left = limit;
-    let wanted = names.iter().filter(|name| cursor.as_ref().is_none_or(|(first, _)| *name >= first));
+    let wanted = names
+        .iter()
+        .filter(|name| cursor.as_ref().is_none_or(|(first, _)| *name >= first));
     for name in wanted {
-        let first = cursor.as_ref().filter(|(topic, _)| topic == name).map_or(0, |(_, partition)| *partition);
+        let first = cursor
+            .as_ref()
+            .filter(|(topic, _)| topic == name)
+            .map_or(0, |(_, partition)| *partition);
         let topic = DescribeTopicPartitionsResponseTopic::default()
             .with_name(Some(name_of(name)))
             .with_topic_authorized_operations(authorized::topic(true));
@@ -46,11 +59,19 @@ fn page(
                 Ok(()) => ErrorCode::UnknownTopicOrPartition,
                 Err(_) => ErrorCode::InvalidTopicException,
             };
-            response.topics.push(topic.with_error_code(code.number()).with_topic_authorized_operations(authorized::NOT_ASKED));
+            response.topics.push(
+                topic
+                    .with_error_code(code.number())
+                    .with_topic_authorized_operations(authorized::NOT_ASKED),
+            );
             continue;
         };
         if left == 0 {
-            response.next_cursor = Some(Cursor::default().with_topic_name(name_of(name)).with_partition_index(first));
+            response.next_cursor = Some(
+                Cursor::default()
+                    .with_topic_name(name_of(name))
+                    .with_partition_index(first),
+            );
             return response;
         }
         let count = known.partition_count() as i32;
@@ -63,7 +84,11 @@ fn page(
                 .with_partitions(partitions.collect()),
         );
         if last < count {
-            response.next_cursor = Some(Cursor::default().with_topic_name(name_of(name)).with_partition_index(last));
+            response.next_cursor = Some(
+                Cursor::default()
+                    .with_topic_name(name_of(name))
+                    .with_partition_index(last),
+            );
             return response;
         }
         left -= (last - first).max(0) as usize;

@@ -35,15 +35,26 @@ struct Fetch {
 /// What was found for one target.
 enum Found {
     Read(Read),
-    Fault { code: ErrorCode, high_watermark: Offset, log_start: Offset },
+    Fault {
+        code: ErrorCode,
+        high_watermark: Offset,
+        log_start: Offset,
+    },
     /// The client's log has left ours: it must truncate to this epoch and offset (KIP-595).
-    Diverging { read: Read, epoch: LeaderEpoch, end: Offset },
+    Diverging {
+        read: Read,
+        epoch: LeaderEpoch,
+        end: Offset,
+    },
 }
 
 pub(crate) fn handle(cx: &Cx<'_>, request: FetchRequest) -> Handled<FetchAnswer> {
     let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64);
-    let isolation =
-        if request.isolation_level == READ_COMMITTED { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
+    let isolation = if request.isolation_level == READ_COMMITTED {
+        Isolation::ReadCommitted
+    } else {
+        Isolation::ReadUncommitted
+    };
     let bytes_min = request.min_bytes.max(0) as usize;
     let bytes_max = (request.max_bytes.max(0) as usize).min(cx.broker.config.network.fetch_max_bytes as usize);
     let now = cx.broker.clock.steady();
@@ -51,7 +62,13 @@ pub(crate) fn handle(cx: &Cx<'_>, request: FetchRequest) -> Handled<FetchAnswer>
         Ok(plan) => plan,
         Err(code) => return Handled::Now(refused(code)),
     };
-    let fetch = Fetch { broker: Arc::clone(cx.broker), plan, isolation, bytes_min, bytes_max };
+    let fetch = Fetch {
+        broker: Arc::clone(cx.broker),
+        plan,
+        isolation,
+        bytes_min,
+        bytes_max,
+    };
     let found = fetch.look();
     if wait.is_zero() || fetch.suffices(&found) {
         return Handled::Now(fetch.answer(found));
@@ -62,7 +79,11 @@ pub(crate) fn handle(cx: &Cx<'_>, request: FetchRequest) -> Handled<FetchAnswer>
 fn session_request(cx: &Cx<'_>, request: FetchRequest) -> SessionRequest {
     let by_id = cx.version >= TOPIC_ID_SINCE;
     let key = |name: &kafka_protocol::messages::TopicName, id| {
-        if by_id { TopicKey::Id(ottla_model::TopicId(id)) } else { TopicKey::Name(TopicName::new(name.as_str())) }
+        if by_id {
+            TopicKey::Id(ottla_model::TopicId(id))
+        } else {
+            TopicKey::Name(TopicName::new(name.as_str()))
+        }
     };
     let mut targets = Vec::new();
     for topic in &request.topics {
@@ -78,11 +99,24 @@ fn session_request(cx: &Cx<'_>, request: FetchRequest) -> SessionRequest {
         }
     }
     let forgotten = request.forgotten_topics_data.iter();
-    let forgotten = forgotten
-        .flat_map(|topic| topic.partitions.iter().map(|index| (key(&topic.topic, topic.topic_id), PartitionIndex(*index))));
-    let (id, epoch) =
-        if cx.version >= SESSIONS_SINCE { (request.session_id, request.session_epoch) } else { (0, -1) };
-    SessionRequest { id, epoch, forgotten: forgotten.collect(), targets, by_id }
+    let forgotten = forgotten.flat_map(|topic| {
+        topic
+            .partitions
+            .iter()
+            .map(|index| (key(&topic.topic, topic.topic_id), PartitionIndex(*index)))
+    });
+    let (id, epoch) = if cx.version >= SESSIONS_SINCE {
+        (request.session_id, request.session_epoch)
+    } else {
+        (0, -1)
+    };
+    SessionRequest {
+        id,
+        epoch,
+        forgotten: forgotten.collect(),
+        targets,
+        by_id,
+    }
 }
 
 impl Fetch {
@@ -107,10 +141,20 @@ impl Fetch {
     fn read(&self, target: &Target, left: usize, first: bool) -> Found {
         let partition = match self.partition(target) {
             Ok(partition) => partition,
-            Err(code) => return Found::Fault { code, high_watermark: Offset(-1), log_start: Offset(-1) },
+            Err(code) => {
+                return Found::Fault {
+                    code,
+                    high_watermark: Offset(-1),
+                    log_start: Offset(-1),
+                };
+            }
         };
         if let Err(code) = check_epoch(&partition, target.current_leader_epoch) {
-            return Found::Fault { code, high_watermark: Offset(-1), log_start: Offset(-1) };
+            return Found::Fault {
+                code,
+                high_watermark: Offset(-1),
+                log_start: Offset(-1),
+            };
         }
         let limit = ReadLimit {
             bytes_max: left.min(target.bytes_max.max(0) as usize),
@@ -122,7 +166,10 @@ impl Fetch {
         let reading = match partition.read(target.offset, limit) {
             Ok(Reading::WouldWait) => {
                 // Not in memory: the disk is waited for, and the runtime goes on with other clients elsewhere.
-                let limit = ReadLimit { patience: Patience::Wait, ..limit };
+                let limit = ReadLimit {
+                    patience: Patience::Wait,
+                    ..limit
+                };
                 tokio::task::block_in_place(|| partition.read(target.offset, limit))
             }
             reading => reading,
@@ -160,7 +207,10 @@ impl Fetch {
             match found {
                 Found::Read(read) => bytes += read.bytes,
                 // An unknown partition beside others waits like an empty one, as on Kafka; out of range does not.
-                Found::Fault { code: ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId, .. } => {}
+                Found::Fault {
+                    code: ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId,
+                    ..
+                } => {}
                 Found::Fault { .. } | Found::Diverging { .. } => return true,
             }
         }
@@ -189,15 +239,25 @@ impl Fetch {
     fn answer(&self, found: Vec<Found>) -> FetchAnswer {
         let told: Vec<Told> = found.iter().map(Found::told).collect();
         let news = self.broker.sessions().news(&self.plan, &told);
-        let mut answer = FetchAnswer { session_id: self.plan.session_id, ..refused(ErrorCode::None) };
+        let mut answer = FetchAnswer {
+            session_id: self.plan.session_id,
+            ..refused(ErrorCode::None)
+        };
         for ((target, found), is_news) in self.plan.targets.iter().zip(found).zip(news) {
             if !is_news {
                 continue;
             }
             let (name, id) = self.naming(&target.topic);
-            let starts_topic = answer.topics.last().is_none_or(|topic| topic.name != name || topic.id != id);
+            let starts_topic = answer
+                .topics
+                .last()
+                .is_none_or(|topic| topic.name != name || topic.id != id);
             if starts_topic {
-                answer.topics.push(FetchTopic { name, id, partitions: Vec::new() });
+                answer.topics.push(FetchTopic {
+                    name,
+                    id,
+                    partitions: Vec::new(),
+                });
             }
             let topic = answer.topics.last_mut().expect("just made sure");
             topic.partitions.push(found.encode(target, self.isolation));
@@ -246,9 +306,16 @@ impl Found {
                 has_records: read.bytes > 0,
                 has_error: false,
             },
-            Found::Fault { high_watermark, log_start, .. } => {
-                Told { high_watermark: *high_watermark, log_start: *log_start, has_records: false, has_error: true }
-            }
+            Found::Fault {
+                high_watermark,
+                log_start,
+                ..
+            } => Told {
+                high_watermark: *high_watermark,
+                log_start: *log_start,
+                has_records: false,
+                has_error: true,
+            },
             Found::Diverging { read, .. } => Told {
                 high_watermark: read.high_watermark,
                 log_start: read.log_start,
@@ -259,7 +326,10 @@ impl Found {
     }
 
     fn encode(self, target: &Target, isolation: Isolation) -> FetchPartition {
-        let mut partition = FetchPartition { index: target.index, ..FetchPartition::default() };
+        let mut partition = FetchPartition {
+            index: target.index,
+            ..FetchPartition::default()
+        };
         match self {
             Found::Read(read) => {
                 partition.high_watermark = read.high_watermark;
@@ -268,7 +338,11 @@ impl Found {
                 partition.aborted_transactions = (isolation == Isolation::ReadCommitted).then(|| aborted(&read));
                 partition.records = read.chunks;
             }
-            Found::Fault { code, high_watermark, log_start } => {
+            Found::Fault {
+                code,
+                high_watermark,
+                log_start,
+            } => {
                 partition.error = code;
                 partition.high_watermark = high_watermark;
                 partition.last_stable_offset = high_watermark;
@@ -289,7 +363,10 @@ impl Found {
 fn aborted(read: &Read) -> Vec<AbortedTransaction> {
     let aborted = read.aborted.iter();
     aborted
-        .map(|aborted| AbortedTransaction { producer_id: aborted.producer, first_offset: aborted.first_offset })
+        .map(|aborted| AbortedTransaction {
+            producer_id: aborted.producer,
+            first_offset: aborted.first_offset,
+        })
         .collect()
 }
 

@@ -26,7 +26,11 @@ pub(crate) fn handle(cx: &Cx<'_>, request: FindCoordinatorRequest) -> Handled<Fi
             .with_port(found.port);
         return Handled::Now(answer);
     }
-    let coordinators = request.coordinator_keys.into_iter().map(|key| coordinator(cx, key, refused)).collect();
+    let coordinators = request
+        .coordinator_keys
+        .into_iter()
+        .map(|key| coordinator(cx, key, refused))
+        .collect();
     Handled::Now(FindCoordinatorResponse::default().with_coordinators(coordinators))
 }
 
@@ -47,7 +51,11 @@ fn coordinator(cx: &Cx<'_>, key: StrBytes, refused: Option<ErrorCode>) -> Coordi
             let (host, port) = cx.broker.endpoint(cx.peer);
             let node = BrokerId(cx.broker.config.node_id);
             // Kafka writes the name of "no error" out, from version 1 on.
-            answer.with_node_id(node).with_host(text(host)).with_port(port).with_error_message(Some(text("NONE")))
+            answer
+                .with_node_id(node)
+                .with_host(text(host))
+                .with_port(port)
+                .with_error_message(Some(text("NONE")))
         }
         Some(code) => answer
             .with_error_code(code.number())

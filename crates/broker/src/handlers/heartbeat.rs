@@ -16,7 +16,10 @@ pub(crate) fn handle(cx: &Cx<'_>, request: HeartbeatRequest) -> Handled<Heartbea
     let command = Command::Heartbeat(Heartbeat {
         group: group_id(&request.group_id),
         member: MemberId::new(request.member_id.as_str()),
-        instance: request.group_instance_id.as_ref().map(|id| InstanceId::new(id.as_str())),
+        instance: request
+            .group_instance_id
+            .as_ref()
+            .map(|id| InstanceId::new(id.as_str())),
         generation: Generation(request.generation_id),
     });
     ask(&driver, command, |reply| match reply {

@@ -20,7 +20,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: InitProducerIdRequest) -> Handled<Ini
     let broker = std::sync::Arc::clone(cx.broker);
     Handled::Parked(Box::pin(async move {
         match broker.metadata.producer_id().await {
-            Ok(id) => InitProducerIdResponse::default().with_producer_id(ProducerId(id.0)).with_producer_epoch(0),
+            Ok(id) => InitProducerIdResponse::default()
+                .with_producer_id(ProducerId(id.0))
+                .with_producer_epoch(0),
             Err(code) => refuse(code),
         }
     }))

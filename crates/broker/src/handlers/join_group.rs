@@ -51,7 +51,10 @@ fn command(cx: &Cx<'_>, request: JoinGroupRequest) -> Command {
     Command::JoinGroup(JoinGroup {
         group: group_id(&request.group_id),
         member: member_id(&request.member_id),
-        instance: request.group_instance_id.as_ref().map(|id| InstanceId::new(id.as_str())),
+        instance: request
+            .group_instance_id
+            .as_ref()
+            .map(|id| InstanceId::new(id.as_str())),
         client: Client::new(cx.client_id, cx.peer.host()),
         fresh_uuid: uuid::Uuid::new_v4().to_string(),
         session_timeout,

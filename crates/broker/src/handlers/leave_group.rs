@@ -25,13 +25,22 @@ pub(crate) fn handle(cx: &Cx<'_>, request: LeaveGroupRequest) -> Handled<LeaveGr
         });
         leavers.collect()
     } else {
-        vec![Leaver { member: member_id(&request.member_id), instance: None, reason: None }]
+        vec![Leaver {
+            member: member_id(&request.member_id),
+            instance: None,
+            reason: None,
+        }]
     };
-    let command = Command::LeaveGroup(LeaveGroup { group: group_id(&request.group_id), members: leavers });
+    let command = Command::LeaveGroup(LeaveGroup {
+        group: group_id(&request.group_id),
+        members: leavers,
+    });
     ask(&driver, command, move |reply| match reply {
         Ok(Reply::LeaveGroup(Ok(outcomes))) if batch => answer_batch(&request, &outcomes),
         Ok(Reply::LeaveGroup(Ok(outcomes))) => {
-            let code = outcomes.first().map_or(ErrorCode::None, |outcome| outcome.err().unwrap_or(ErrorCode::None));
+            let code = outcomes
+                .first()
+                .map_or(ErrorCode::None, |outcome| outcome.err().unwrap_or(ErrorCode::None));
             LeaveGroupResponse::default().with_error_code(code.number())
         }
         Ok(Reply::LeaveGroup(Err(code))) | Err(code) => LeaveGroupResponse::default().with_error_code(code.number()),

@@ -18,7 +18,11 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ListGroupsRequest) -> Handled<ListGro
     Handled::Parked(Box::pin(async move {
         let mut groups = Vec::new();
         for driver in broker.groups.all() {
-            match driver.ask(Command::ListGroups(filter.clone())).await.map_err(Unanswered::code) {
+            match driver
+                .ask(Command::ListGroups(filter.clone()))
+                .await
+                .map_err(Unanswered::code)
+            {
                 Ok(Reply::ListGroups(Ok(listed))) => groups.extend(listed.into_iter().map(list)),
                 Ok(Reply::ListGroups(Err(code))) | Err(code) => {
                     return ListGroupsResponse::default().with_error_code(code.number());

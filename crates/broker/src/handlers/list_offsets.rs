@@ -19,12 +19,17 @@ use crate::topics::{Topic, TopicFault};
 const READ_COMMITTED: i8 = 1;
 
 pub(crate) fn handle(cx: &Cx<'_>, request: ListOffsetsRequest) -> Handled<ListOffsetsResponse> {
-    let isolation =
-        if request.isolation_level == READ_COMMITTED { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
+    let isolation = if request.isolation_level == READ_COMMITTED {
+        Isolation::ReadCommitted
+    } else {
+        Isolation::ReadUncommitted
+    };
     let mut mentions: HashMap<(String, i32), usize> = HashMap::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
-            *mentions.entry((topic.name.to_string(), partition.partition_index)).or_default() += 1;
+            *mentions
+                .entry((topic.name.to_string(), partition.partition_index))
+                .or_default() += 1;
         }
     }
     let mut topics = Vec::with_capacity(request.topics.len());
@@ -38,7 +43,11 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ListOffsetsRequest) -> Handled<ListOf
             look_up(cx, topic.as_ref(), partition, isolation).unwrap_or_else(|code| refuse(partition, code))
         });
         let partitions = partitions.collect();
-        topics.push(ListOffsetsTopicResponse::default().with_name(asked.name).with_partitions(partitions));
+        topics.push(
+            ListOffsetsTopicResponse::default()
+                .with_name(asked.name)
+                .with_partitions(partitions),
+        );
     }
     Handled::Now(ListOffsetsResponse::default().with_topics(topics))
 }
@@ -50,12 +59,13 @@ fn look_up(
     isolation: Isolation,
 ) -> Result<ListOffsetsPartitionResponse, ErrorCode> {
     let spec = spec_of(cx.version, asked.timestamp)?;
-    let partition = topic.map_err(|fault| fault.code())?.partition(asked.partition_index).map_err(|fault| fault.code())?;
+    let partition = topic
+        .map_err(|fault| fault.code())?
+        .partition(asked.partition_index)
+        .map_err(|fault| fault.code())?;
     check_epoch(&partition, LeaderEpoch(asked.current_leader_epoch))?;
     let found = match partition.offset_for(spec, isolation, Patience::Now) {
-        Ok(Lookup::WouldWait) => {
-            tokio::task::block_in_place(|| partition.offset_for(spec, isolation, Patience::Wait))
-        }
+        Ok(Lookup::WouldWait) => tokio::task::block_in_place(|| partition.offset_for(spec, isolation, Patience::Wait)),
         found => found,
     };
     let found = match found.map_err(|fault| fault.code())? {
@@ -84,7 +94,11 @@ fn spec_of(version: i16, timestamp: i64) -> Result<OffsetSpec, ErrorCode> {
         at if at >= 0 => (OffsetSpec::At(Millis(at)), 1),
         _ => return Err(ErrorCode::UnsupportedVersion),
     };
-    if version >= since { Ok(spec) } else { Err(ErrorCode::UnsupportedVersion) }
+    if version >= since {
+        Ok(spec)
+    } else {
+        Err(ErrorCode::UnsupportedVersion)
+    }
 }
 
 fn refuse(asked: &ListOffsetsPartition, code: ErrorCode) -> ListOffsetsPartitionResponse {

@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
+use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::metadata_request::MetadataRequest;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kafka_protocol::messages::BrokerId;
 use ottla_model::{ErrorCode, TopicId, TopicName};
 
 use crate::Broker;
@@ -44,7 +44,12 @@ pub(crate) fn handle(cx: &Cx<'_>, request: MetadataRequest) -> Handled<MetadataR
     let Some(wanted) = wanted else {
         let topics = cx.broker.topics.all();
         return Handled::Now(
-            answer.with_topics(topics.iter().map(|topic| describe(cx.broker, topic, authorized_for_topics)).collect()),
+            answer.with_topics(
+                topics
+                    .iter()
+                    .map(|topic| describe(cx.broker, topic, authorized_for_topics))
+                    .collect(),
+            ),
         );
     };
     let asked: Vec<Asked> = wanted
@@ -74,7 +79,10 @@ pub(crate) fn handle(cx: &Cx<'_>, request: MetadataRequest) -> Handled<MetadataR
 fn envelope(cx: &Cx<'_>, include_cluster_operations: bool) -> MetadataResponse {
     let (host, port) = cx.broker.endpoint(cx.peer);
     let node = BrokerId(cx.broker.config.node_id);
-    let broker = MetadataResponseBroker::default().with_node_id(node).with_host(text(host)).with_port(port);
+    let broker = MetadataResponseBroker::default()
+        .with_node_id(node)
+        .with_host(text(host))
+        .with_port(port);
     MetadataResponse::default()
         .with_brokers(vec![broker])
         .with_cluster_id(Some(text(cx.broker.metadata.cluster_id())))

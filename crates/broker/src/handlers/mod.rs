@@ -12,9 +12,9 @@ use crate::coordinators::{Driver, Pending, Unanswered};
 use crate::peer::Peer;
 use crate::reply::Handled;
 
+pub(crate) mod alter_configs;
 pub(crate) mod api_versions;
 pub(crate) mod authorized;
-pub(crate) mod alter_configs;
 pub(crate) mod create_partitions;
 pub(crate) mod create_topics;
 pub(crate) mod delete_groups;
@@ -92,9 +92,17 @@ pub(crate) fn ask<R: Send + 'static>(
         pending => {
             let parked = matches!(pending, Pending::Parked(_));
             let waiting = Box::pin(async move {
-                answer(Driver::<Groups>::wait(durability, pending).await.map_err(Unanswered::code))
+                answer(
+                    Driver::<Groups>::wait(durability, pending)
+                        .await
+                        .map_err(Unanswered::code),
+                )
             });
-            if parked { Handled::Parked(waiting) } else { Handled::Pipelined(waiting) }
+            if parked {
+                Handled::Parked(waiting)
+            } else {
+                Handled::Pipelined(waiting)
+            }
         }
     }
 }

@@ -21,7 +21,11 @@ const RETENTION_UNTIL: i16 = 4;
 const NEW_ERRORS_SINCE: i16 = 9;
 
 pub(crate) fn handle(cx: &Cx<'_>, request: OffsetCommitRequest) -> Handled<OffsetCommitResponse> {
-    let topics: Vec<CommitTopic> = request.topics.iter().filter_map(|topic| known_part(cx, topic)).collect();
+    let topics: Vec<CommitTopic> = request
+        .topics
+        .iter()
+        .filter_map(|topic| known_part(cx, topic))
+        .collect();
     if topics.iter().all(|topic| topic.partitions.is_empty()) {
         return Handled::Now(answer(&request, |_, _| ErrorCode::UnknownTopicOrPartition));
     }
@@ -29,13 +33,16 @@ pub(crate) fn handle(cx: &Cx<'_>, request: OffsetCommitRequest) -> Handled<Offse
         Ok(driver) => driver,
         Err(code) => return Handled::Now(answer(&request, |_, _| code)),
     };
-    let retention = (cx.version <= RETENTION_UNTIL && request.retention_time_ms >= 0)
-        .then_some(Millis(request.retention_time_ms));
+    let retention =
+        (cx.version <= RETENTION_UNTIL && request.retention_time_ms >= 0).then_some(Millis(request.retention_time_ms));
     let generation = request.generation_id_or_member_epoch;
     let command = Command::OffsetCommit(OffsetCommit {
         group: group_id(&request.group_id),
         member: member_id(&request.member_id),
-        instance: request.group_instance_id.as_ref().map(|id| InstanceId::new(id.as_str())),
+        instance: request
+            .group_instance_id
+            .as_ref()
+            .map(|id| InstanceId::new(id.as_str())),
         generation: (generation >= 0).then_some(Generation(generation)),
         retention,
         topics,
@@ -52,7 +59,10 @@ pub(crate) fn handle(cx: &Cx<'_>, request: OffsetCommitRequest) -> Handled<Offse
 fn known_part(cx: &Cx<'_>, asked: &OffsetCommitRequestTopic) -> Option<CommitTopic> {
     let topic = cx.broker.topics.by_name(&asked.name).ok()?;
     let count = topic.partition_count() as i32;
-    let partitions = asked.partitions.iter().filter(|asked| (0..count).contains(&asked.partition_index));
+    let partitions = asked
+        .partitions
+        .iter()
+        .filter(|asked| (0..count).contains(&asked.partition_index));
     Some(CommitTopic {
         topic: topic.name.clone(),
         id: Some(topic.id),
@@ -66,13 +76,20 @@ fn commit_of(asked: &OffsetCommitRequestPartition) -> CommitPartition {
         index: PartitionIndex(asked.partition_index),
         offset: Offset(asked.committed_offset),
         leader_epoch: (epoch != LeaderEpoch::UNKNOWN).then_some(epoch),
-        metadata: asked.committed_metadata.as_ref().map(|text| text.to_string()).unwrap_or_default(),
+        metadata: asked
+            .committed_metadata
+            .as_ref()
+            .map(|text| text.to_string())
+            .unwrap_or_default(),
     }
 }
 
 /// What the coordinator said of one partition; what it was not asked about does not exist.
 fn answered(answers: &[TopicAnswers], topic: &TopicName, index: PartitionIndex) -> ErrorCode {
-    let partitions = answers.iter().filter(|answer| answer.topic == *topic).flat_map(|answer| &answer.partitions);
+    let partitions = answers
+        .iter()
+        .filter(|answer| answer.topic == *topic)
+        .flat_map(|answer| &answer.partitions);
     let outcome = partitions.into_iter().find(|(known, _)| *known == index);
     match outcome {
         Some((_, Ok(()))) => ErrorCode::None,
@@ -93,7 +110,9 @@ fn answer(
                 .with_error_code(code(&name, PartitionIndex(partition.partition_index)).number())
         });
         let partitions = partitions.collect();
-        OffsetCommitResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions)
+        OffsetCommitResponseTopic::default()
+            .with_name(topic.name.clone())
+            .with_partitions(partitions)
     });
     OffsetCommitResponse::default().with_topics(topics.collect())
 }

@@ -22,7 +22,10 @@ pub(crate) fn handle(cx: &Cx<'_>, request: OffsetDeleteRequest) -> Handled<Offse
         let known = indexes.filter(|index| (0..count).contains(index)).map(PartitionIndex);
         Some((topic.name.clone(), known.collect()))
     });
-    let command = Command::OffsetDelete(OffsetDelete { group: group_id(&request.group_id), topics: known.collect() });
+    let command = Command::OffsetDelete(OffsetDelete {
+        group: group_id(&request.group_id),
+        topics: known.collect(),
+    });
     ask(&driver, command, move |reply| match reply {
         Ok(Reply::OffsetDelete(Ok(answers))) => answer(&request, &answers),
         Ok(Reply::OffsetDelete(Err(code))) | Err(code) => refuse(code),
@@ -33,23 +36,32 @@ pub(crate) fn handle(cx: &Cx<'_>, request: OffsetDeleteRequest) -> Handled<Offse
 /// What the coordinator was not asked about does not exist. A topic without partitions is left out, as on Kafka.
 fn answer(request: &OffsetDeleteRequest, answers: &[TopicAnswers]) -> OffsetDeleteResponse {
     let code_of = |topic: &TopicName, index: i32| {
-        let partitions = answers.iter().filter(|answer| answer.topic == *topic).flat_map(|answer| &answer.partitions);
+        let partitions = answers
+            .iter()
+            .filter(|answer| answer.topic == *topic)
+            .flat_map(|answer| &answer.partitions);
         match partitions.into_iter().find(|(known, _)| known.0 == index) {
             Some((_, Ok(()))) => ErrorCode::None,
             Some((_, Err(code))) => *code,
             None => ErrorCode::UnknownTopicOrPartition,
         }
     };
-    let topics = request.topics.iter().filter(|topic| !topic.partitions.is_empty()).map(|topic| {
-        let name = topic_name(&topic.name);
-        let partitions = topic.partitions.iter().map(|partition| {
-            OffsetDeleteResponsePartition::default()
-                .with_partition_index(partition.partition_index)
-                .with_error_code(code_of(&name, partition.partition_index).number())
+    let topics = request
+        .topics
+        .iter()
+        .filter(|topic| !topic.partitions.is_empty())
+        .map(|topic| {
+            let name = topic_name(&topic.name);
+            let partitions = topic.partitions.iter().map(|partition| {
+                OffsetDeleteResponsePartition::default()
+                    .with_partition_index(partition.partition_index)
+                    .with_error_code(code_of(&name, partition.partition_index).number())
+            });
+            let partitions = partitions.collect();
+            OffsetDeleteResponseTopic::default()
+                .with_name(topic.name.clone())
+                .with_partitions(partitions)
         });
-        let partitions = partitions.collect();
-        OffsetDeleteResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions)
-    });
     OffsetDeleteResponse::default().with_topics(topics.collect())
 }
 

@@ -2,12 +2,12 @@
 //!
 //! A group or partition that is not known is no error: its position is -1.
 
+use kafka_protocol::messages::GroupId;
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequest;
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
-use kafka_protocol::messages::GroupId;
 use kafka_protocol::protocol::StrBytes;
 use ottla_group::{Command, FetchTopic, Fetched, FetchedTopic, OffsetFetch, Position, Reply};
 use ottla_model::{ErrorCode, PartitionIndex, TopicId};
@@ -63,14 +63,23 @@ pub(crate) fn handle(cx: &Cx<'_>, request: OffsetFetchRequest) -> Handled<Offset
 fn asked_groups(version: i16, request: OffsetFetchRequest) -> Vec<Asked> {
     if version < MANY_SINCE {
         let topics = request.topics.map(|topics| {
-            topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
+            topics
+                .into_iter()
+                .map(|topic| (topic.name, topic.partition_indexes))
+                .collect()
         });
-        return vec![Asked { group: request.group_id, topics }];
+        return vec![Asked {
+            group: request.group_id,
+            topics,
+        }];
     }
     let groups = request.groups.into_iter().map(|group| Asked {
         group: group.group_id,
         topics: group.topics.map(|topics| {
-            topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
+            topics
+                .into_iter()
+                .map(|topic| (topic.name, topic.partition_indexes))
+                .collect()
         }),
     });
     groups.collect()
@@ -95,11 +104,18 @@ fn fetch(cx: &Cx<'_>, asked: Asked, require_stable: bool) -> Handled<Answered> {
         ),
     };
     let broker = std::sync::Arc::clone(cx.broker);
-    let command = Command::OffsetFetch(OffsetFetch { group: group_id(&asked.group), topics, require_stable });
+    let command = Command::OffsetFetch(OffsetFetch {
+        group: group_id(&asked.group),
+        topics,
+        require_stable,
+    });
     ask(&driver, command, move |reply| match reply {
         Ok(Reply::OffsetFetch(answered)) => answered.map(|topics| {
             let current = |name: &str| broker.topics.by_name(name).ok().map(|topic| topic.id);
-            topics.into_iter().map(|topic| without_strangers(topic, current)).collect()
+            topics
+                .into_iter()
+                .map(|topic| without_strangers(topic, current))
+                .collect()
         }),
         Err(code) => Err(code),
         Ok(other) => unreachable!("an OffsetFetch is answered as one, not with {other:?}"),
@@ -133,7 +149,10 @@ fn encode(version: i16, answers: Vec<(GroupId, Named, Answered)>) -> OffsetFetch
         });
         return OffsetFetchResponse::default().with_groups(groups.collect());
     }
-    let (_, named, answered) = answers.into_iter().next().expect("before version 8 there is exactly one group");
+    let (_, named, answered) = answers
+        .into_iter()
+        .next()
+        .expect("before version 8 there is exactly one group");
     match answered {
         Ok(topics) => OffsetFetchResponse::default().with_topics(topics.into_iter().map(topic_of_one).collect()),
         Err(code) if version >= GROUP_ERROR_SINCE => OffsetFetchResponse::default().with_error_code(code.number()),
@@ -162,7 +181,9 @@ fn topic_of_one(topic: FetchedTopic) -> OffsetFetchResponseTopic {
             .with_metadata(metadata)
             .with_error_code(error)
     });
-    OffsetFetchResponseTopic::default().with_name(name_of(&topic.topic)).with_partitions(partitions.collect())
+    OffsetFetchResponseTopic::default()
+        .with_name(name_of(&topic.topic))
+        .with_partitions(partitions.collect())
 }
 
 fn topics_of_many(topic: FetchedTopic) -> OffsetFetchResponseTopics {
@@ -175,14 +196,22 @@ fn topics_of_many(topic: FetchedTopic) -> OffsetFetchResponseTopics {
             .with_metadata(metadata)
             .with_error_code(error)
     });
-    OffsetFetchResponseTopics::default().with_name(name_of(&topic.topic)).with_partitions(partitions.collect())
+    OffsetFetchResponseTopics::default()
+        .with_name(name_of(&topic.topic))
+        .with_partitions(partitions.collect())
 }
 
 /// Version 1 has no place for a group's error: every partition asked for says it.
 fn refused_one_by_one(named: Named, code: ErrorCode) -> Vec<OffsetFetchResponseTopic> {
     let topics = named.into_iter().flatten().map(|(name, partitions)| {
-        let refused = partitions.into_iter().map(|index| (PartitionIndex(index), Err(code))).collect();
-        topic_of_one(FetchedTopic { topic: topic_name(&name), partitions: refused })
+        let refused = partitions
+            .into_iter()
+            .map(|index| (PartitionIndex(index), Err(code)))
+            .collect();
+        topic_of_one(FetchedTopic {
+            topic: topic_name(&name),
+            partitions: refused,
+        })
     });
     topics.collect()
 }

@@ -20,11 +20,16 @@ pub(crate) fn handle(cx: &Cx<'_>, request: OffsetForLeaderEpochRequest) -> Handl
             let answer = EpochEndOffset::default().with_partition(asked.partition);
             match look_up(cx, &topic.topic, asked) {
                 Ok((epoch, offset)) => answer.with_leader_epoch(epoch).with_end_offset(offset),
-                Err(code) => answer.with_error_code(code.number()).with_leader_epoch(-1).with_end_offset(-1),
+                Err(code) => answer
+                    .with_error_code(code.number())
+                    .with_leader_epoch(-1)
+                    .with_end_offset(-1),
             }
         });
         let partitions = partitions.collect();
-        OffsetForLeaderTopicResult::default().with_topic(topic.topic).with_partitions(partitions)
+        OffsetForLeaderTopicResult::default()
+            .with_topic(topic.topic)
+            .with_partitions(partitions)
     });
     Handled::Now(OffsetForLeaderEpochResponse::default().with_topics(topics.collect()))
 }

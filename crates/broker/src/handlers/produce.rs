@@ -8,10 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use kafka_protocol::messages::produce_response::{
-    PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
-};
-use ottla_log::{AppendFault, Lsn, Origin, batch::attributes, batch::BatchHeader};
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
+use ottla_log::{AppendFault, Lsn, Origin, batch::BatchHeader, batch::attributes};
 use ottla_model::{ErrorCode, TopicId};
 
 use crate::handlers::{Cx, text};
@@ -28,7 +26,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ProduceRequest) -> Handled<ProduceRes
     let acks = request.acks;
     let outcome = append_all(cx, request);
     match acks {
-        0 if outcome.failed => Handled::Close("a batch sent with acks=0 was refused, and there is no other way to say so".into()),
+        0 if outcome.failed => {
+            Handled::Close("a batch sent with acks=0 was refused, and there is no other way to say so".into())
+        }
         0 => Handled::Silent,
         -1 if outcome.lsn > Lsn::default() => {
             let wait = cx.broker.store.durability().wait(outcome.lsn);
@@ -52,11 +52,17 @@ struct Outcome {
 }
 
 fn append_all(cx: &Cx<'_>, request: ProduceRequest) -> Outcome {
-    let mut outcome = Outcome { response: ProduceResponse::default(), lsn: Lsn::default(), failed: false };
+    let mut outcome = Outcome {
+        response: ProduceResponse::default(),
+        lsn: Lsn::default(),
+        failed: false,
+    };
     let refused = refused_as_a_whole(&request);
     for topic_data in request.topic_data {
         let topic = find_topic(cx, &topic_data);
-        let mut answer = TopicProduceResponse::default().with_name(topic_data.name).with_topic_id(topic_data.topic_id);
+        let mut answer = TopicProduceResponse::default()
+            .with_name(topic_data.name)
+            .with_topic_id(topic_data.topic_id);
         for data in last_of_each(topic_data.partition_data) {
             let appended = match (refused, &topic) {
                 (Some(refused), _) => Err(refused.into()),
@@ -80,7 +86,10 @@ fn refused_as_a_whole(request: &ProduceRequest) -> Option<ErrorCode> {
         return Some(ErrorCode::InvalidRequiredAcks);
     }
     // No transactional id is known to this broker yet.
-    request.transactional_id.is_some().then_some(ErrorCode::InvalidProducerIdMapping)
+    request
+        .transactional_id
+        .is_some()
+        .then_some(ErrorCode::InvalidProducerIdMapping)
 }
 
 fn find_topic(cx: &Cx<'_>, data: &TopicProduceData) -> Result<Arc<Topic>, TopicFault> {
@@ -125,7 +134,9 @@ fn append_one(
     if cx.version < ZSTD_SINCE && uses_zstd(&batch) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }
-    let appended = partition.append(batch, Origin::Client, cx.broker.clock.wall()).map_err(refusal)?;
+    let appended = partition
+        .append(batch, Origin::Client, cx.broker.clock.wall())
+        .map_err(refusal)?;
     let answer = PartitionProduceResponse::default()
         .with_base_offset(appended.base_offset.0)
         .with_log_append_time_ms(appended.log_append_time.map_or(-1, |at| at.0))
@@ -138,7 +149,10 @@ fn uses_zstd(batch: &[u8]) -> bool {
 }
 
 fn refusal(fault: AppendFault) -> Refusal {
-    Refusal { code: fault.code(), message: Some(fault.to_string()) }
+    Refusal {
+        code: fault.code(),
+        message: Some(fault.to_string()),
+    }
 }
 
 fn answer_one(index: i32, appended: Result<(PartitionProduceResponse, Lsn), Refusal>) -> PartitionProduceResponse {
@@ -156,7 +170,11 @@ fn answer_one(index: i32, appended: Result<(PartitionProduceResponse, Lsn), Refu
 
 /// The flush failed: none of the batches may be acknowledged.
 fn refuse_unflushed(mut response: ProduceResponse) -> ProduceResponse {
-    for partition in response.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses) {
+    for partition in response
+        .responses
+        .iter_mut()
+        .flat_map(|topic| &mut topic.partition_responses)
+    {
         if partition.error_code == ErrorCode::None.number() {
             *partition = answer_one(partition.index, Err(ErrorCode::KafkaStorageError.into()));
         }

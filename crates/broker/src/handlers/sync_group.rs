@@ -20,12 +20,18 @@ pub(crate) fn handle(cx: &Cx<'_>, request: SyncGroupRequest) -> Handled<SyncGrou
         Err(code) => return Handled::Now(refuse(code)),
     };
     let assignments = request.assignments.iter().map(|assignment| {
-        (MemberId::new(assignment.member_id.as_str()), Bytes::copy_from_slice(&assignment.assignment))
+        (
+            MemberId::new(assignment.member_id.as_str()),
+            Bytes::copy_from_slice(&assignment.assignment),
+        )
     });
     let command = Command::SyncGroup(SyncGroup {
         group: group_id(&request.group_id),
         member: MemberId::new(request.member_id.as_str()),
-        instance: request.group_instance_id.as_ref().map(|id| InstanceId::new(id.as_str())),
+        instance: request
+            .group_instance_id
+            .as_ref()
+            .map(|id| InstanceId::new(id.as_str())),
         generation: Generation(request.generation_id),
         protocol_type: request.protocol_type.as_ref().map(|text| Arc::from(text.as_str())),
         protocol: request.protocol_name.as_ref().map(|text| Arc::from(text.as_str())),

@@ -243,8 +243,8 @@ impl Scan {
 
     fn report(&mut self, walks: &[Walk], entries: (Lsn, Lsn), before: (usize, u64), after: Option<(usize, u64)>) {
         let last = after.map_or(self.files.len().saturating_sub(1), |(file, _)| file);
-        for index in before.0..=last {
-            let Some(file) = self.files.get(index) else { continue };
+        let count = (last + 1).saturating_sub(before.0);
+        for (index, (file, walk)) in self.files.iter().zip(walks).enumerate().skip(before.0).take(count) {
             let from = if index == before.0 { before.1 } else { 0 };
             let to = after
                 .filter(|(file, _)| *file == index)
@@ -252,7 +252,7 @@ impl Scan {
             if from >= to {
                 continue;
             }
-            let remains = walks[index].remains.iter().filter(|(at, _)| (from..to).contains(at));
+            let remains = walk.remains.iter().filter(|(at, _)| (from..to).contains(at));
             let mut partitions = remains.map(|(_, partition)| *partition).collect::<Vec<_>>();
             partitions.dedup();
             self.damages.push(Damage {
@@ -277,6 +277,8 @@ impl Content {
     fn open(&mut self, file: &ScannedFile) {
         self.file = Some(Arc::clone(&file.file));
         self.bytes.clear();
+        // Address space only: pages are touched as they are read.
+        self.bytes.reserve(file.size as usize);
         self.size = file.size;
     }
 

@@ -135,7 +135,10 @@ impl Shelf {
         match self.prepared.take() {
             Some(file) if file.capacity >= needed => Ok(file),
             other => {
-                self.prepared = other;
+                // Uses follow the order of entries, so a file that is passed over cannot keep its number.
+                if let Some(unused) = other {
+                    self.add_spare(unused.use_number, unused.capacity);
+                }
                 self.make(round_up(needed.max(size) as usize) as u64)
             }
         }

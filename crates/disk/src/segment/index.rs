@@ -154,6 +154,14 @@ impl<E: IndexEntry> Index<E> {
         }
     }
 
+    /// Whether `rises` holds between all neighbours in the file: what a crash left of one may be anything.
+    pub fn is_sound(&self, file: &dyn VfsFile, rises: impl Fn(&E, &E) -> bool) -> io::Result<bool> {
+        let bytes = read_bytes(file, 0, self.written as usize * E::LENGTH)?;
+        let entries = bytes.chunks_exact(E::LENGTH).map(E::take);
+        let pairs = entries.clone().zip(entries.skip(1));
+        Ok(pairs.into_iter().all(|(one, next)| rises(&one, &next)))
+    }
+
     fn count_where(&self, file: &dyn VfsFile, before: &impl Fn(&E) -> bool) -> io::Result<u64> {
         let (mut low, mut high) = (0, self.written);
         while low < high {

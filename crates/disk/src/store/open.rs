@@ -88,6 +88,10 @@ fn identify(vfs: &dyn Vfs, root: &Path, new: &Identity) -> Result<Identity, Open
     if crate::vfs::read_file(vfs, &path)?.is_some() {
         return Err(OpenFault::NoIdentity(path));
     }
+    // A new directory: its own name must last as well.
+    if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        vfs.sync_dir(parent).map_err(|error| fault("sync", parent, &error))?;
+    }
     new.write(vfs, root)?;
     Ok(new.clone())
 }

@@ -12,8 +12,10 @@ use crate::journal::frame::FRAME_HEADER;
 use crate::journal::scan::{Found, FoundBody};
 use crate::vfs::{VfsFile, read_bytes};
 
-/// Neighbouring entries are read together up to so many bytes.
+/// Bytes of entries read and settled at once.
 const READ_MAX: u64 = 4 << 20;
+/// Entries of one partition are read together over gaps of so many bytes: about what another read would cost.
+const GAP_MAX: u64 = 4 << 10;
 
 /// See the module's head.
 #[derive(Default)]
@@ -101,23 +103,43 @@ impl Replay {
 
     /// Reads the batches from the `from`th entry on, some MiB at a time; also gives where to go on.
     pub fn batches(&self, from: usize) -> io::Result<(Vec<StoredBatch>, usize)> {
-        let Some(first) = self.entries.get(from) else {
-            return Ok((Vec::new(), from));
+        let (mut batches, mut at, mut bytes) = (Vec::new(), from, 0);
+        while at < self.entries.len() && bytes < READ_MAX {
+            let run = self.run(at);
+            bytes += run.iter().map(|found| found.length as u64).sum::<u64>();
+            at += run.len();
+            self.read(run, &mut batches)?;
+        }
+        Ok((batches, at))
+    }
+
+    /// Entries from the `from`th on that lie so close together that they are read at once.
+    fn run(&self, from: usize) -> &[Found] {
+        let (mut end, mut bytes, mut count) = (None, 0, 0);
+        for found in &self.entries[from..] {
+            let near = end.is_none_or(|(file, end)| file == found.file && found.position - end <= GAP_MAX);
+            if !near || (count > 0 && bytes + found.length as u64 > READ_MAX) {
+                break;
+            }
+            end = Some((found.file, found.position + found.length as u64));
+            bytes += found.length as u64;
+            count += 1;
+        }
+        &self.entries[from..from + count]
+    }
+
+    fn read(&self, run: &[Found], into: &mut Vec<StoredBatch>) -> io::Result<()> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            return Ok(());
         };
-        let near = |found: &&Found| {
-            let end = found.position + found.length as u64;
-            found.file == first.file && (found.lsn == first.lsn || end - first.position <= READ_MAX)
-        };
-        let count = self.entries[from..].iter().take_while(near).count();
-        let taken = &self.entries[from..from + count];
-        let end = taken.last().map_or(0, |last| last.position + last.length as u64);
+        let end = last.position + last.length as u64;
         let bytes = read_bytes(
             &*self.files[first.file],
             first.position,
             (end - first.position) as usize,
         )?;
-        let batches = taken.iter().filter_map(|found| batch_of(&bytes, first.position, found));
-        Ok((batches.collect(), from + count))
+        into.extend(run.iter().filter_map(|found| batch_of(&bytes, first.position, found)));
+        Ok(())
     }
 
     /// How many entries there are.

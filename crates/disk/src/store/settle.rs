@@ -133,6 +133,10 @@ impl Shared {
             if start > Offset::ZERO {
                 lock(&self.log_starts).insert(open.name.clone(), start);
             }
+            // A flush of a large segment takes long; what producers wrote meanwhile must not pile up in memory.
+            if self.journal.wants_settling() {
+                self.settle(work)?;
+            }
         }
         if !touched.is_empty() {
             self.sync_root()?;

@@ -244,7 +244,14 @@ impl Vfs for SimVfs {
         if !self.lock_state().names.contains_key(from) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        self.change(Change::Rename(from.to_path_buf(), to.to_path_buf()))
+        self.change(Change::Rename(from.to_path_buf(), to.to_path_buf()))?;
+        // Names in a directory belong to it, whatever it is called: what is not durable yet moves with it.
+        let mut state = self.lock_state();
+        let before = state.changes.len() - 1;
+        for change in &mut state.changes[..before] {
+            change.follow(from, to);
+        }
+        Ok(())
     }
 
     fn unlink(&self, path: &Path) -> io::Result<()> {
@@ -483,6 +490,23 @@ impl Change {
         match self {
             Change::Make(path, _) | Change::Remove(path) => path.parent() == Some(dir),
             Change::Rename(from, to) => from.parent() == Some(dir) || to.parent() == Some(dir),
+        }
+    }
+
+    fn follow(&mut self, from: &Path, to: &Path) {
+        let follow = |path: &mut PathBuf| {
+            if let Ok(rest) = path.strip_prefix(from)
+                && !rest.as_os_str().is_empty()
+            {
+                *path = to.join(rest);
+            }
+        };
+        match self {
+            Change::Make(path, _) | Change::Remove(path) => follow(path),
+            Change::Rename(one, other) => {
+                follow(one);
+                follow(other);
+            }
         }
     }
 

@@ -26,8 +26,10 @@ pub(crate) fn decide(
     session: &mut Session,
     now: Millis,
     ticket: Ticket,
-    join: JoinGroup,
+    mut join: JoinGroup,
 ) -> Output<Groups> {
+    // Kafka lets a negative time-out pass, and it is over at once.
+    join.rebalance_timeout = join.rebalance_timeout.max(Millis(0));
     let refuse = |error| Output::reply(ticket, Reply::JoinGroup(Err(JoinRefused::Error(error))));
     if join.group.as_str().is_empty() {
         return refuse(ErrorCode::InvalidGroupId);

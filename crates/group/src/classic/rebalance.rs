@@ -13,6 +13,9 @@ use crate::state::Classic;
 use super::Turn;
 use super::round::{InitialDelay, Round};
 
+/// How long a join phase in which nobody came back waits at least before it looks again.
+const REJOIN_WAIT_MIN: Millis = Millis(1_000);
+
 impl Turn<'_> {
     /// Sees to it that the join phase is open; `trigger` says why it should be.
     pub(super) fn open_join_phase(&mut self, trigger: Trigger) -> &mut Round {
@@ -150,8 +153,9 @@ impl Turn<'_> {
             self.open_sync_phase(round);
         } else {
             // Only static members are left and none came back yet: their session timers decide.
-            self.output
-                .arm(Timer::Join(self.id.clone()), self.now.plus(round.rebalance_timeout()));
+            // With a time-out of zero, asking again at once would never end.
+            let wait = round.rebalance_timeout().max(REJOIN_WAIT_MIN);
+            self.output.arm(Timer::Join(self.id.clone()), self.now.plus(wait));
             self.live.phase = Phase::Preparing(round);
         }
     }

@@ -62,14 +62,7 @@ fn store(
                 group: commit.group.clone(),
                 topic: topic.topic.clone(),
                 partition: partition.index,
-                value: Some(CommittedOffset {
-                    offset: partition.offset,
-                    leader_epoch: partition.leader_epoch,
-                    metadata: partition.metadata.clone(),
-                    committed_at: now,
-                    expires_at: commit.retention.map(|retention| now.plus(retention)),
-                    topic_id: topic.id,
-                }),
+                value: Some(stored(commit, topic, partition, now)),
             });
         }
         partitions.push((partition.index, result));
@@ -77,6 +70,20 @@ fn store(
     TopicAnswers {
         topic: topic.topic.clone(),
         partitions,
+    }
+}
+
+/// The position as the log can keep it: a record with a time of expiry has no room for a leader epoch and a topic id.
+fn stored(commit: &OffsetCommit, topic: &CommitTopic, partition: &CommitPartition, now: Millis) -> CommittedOffset {
+    let expires_at = commit.retention.map(|retention| now.plus(retention).max(Millis(0)));
+    let is_lasting = expires_at.is_none();
+    CommittedOffset {
+        offset: partition.offset,
+        leader_epoch: partition.leader_epoch.filter(|epoch| is_lasting && epoch.0 >= 0),
+        metadata: partition.metadata.clone(),
+        committed_at: now,
+        expires_at,
+        topic_id: topic.id.filter(|id| is_lasting && !id.is_zero()),
     }
 }
 

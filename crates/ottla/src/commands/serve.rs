@@ -60,7 +60,11 @@ impl Serve {
 
     /// Defaults, then the file, then `--set`, then the options that have names of their own.
     fn configuration(&self) -> Result<BrokerConfig, Failure> {
-        let profile = if self.profile == "production" { Profile::Production } else { Profile::Dev };
+        let profile = if self.profile == "production" {
+            Profile::Production
+        } else {
+            Profile::Dev
+        };
         let mut loader = BrokerConfigLoader::new(profile);
         if let Some(path) = &self.config {
             loader = loader.properties(&path.display().to_string(), &read(path)?);

@@ -1,0 +1,99 @@
+//! `ottla-crash`: the checks by name, one line for each, exit code 1 if one does not hold.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Parser, Subcommand};
+use ottla_crash::breakage::Breakage;
+use ottla_crash::broker::Program;
+use ottla_crash::kill::Kill;
+use ottla_crash::random;
+use ottla_crash::trouble::Trouble;
+use ottla_crash::{kill, lock};
+
+/// Takes a broker's power, disk and patience, and judges what is left.
+#[derive(Parser)]
+#[command(name = "ottla-crash", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// SIGKILL under load, restart, and nothing acknowledged is lost
+    Kill {
+        #[command(flatten)]
+        target: Target,
+        /// How often the broker is killed
+        #[arg(long, default_value_t = 30)]
+        rounds: u32,
+        /// Repeats a run's choices; printed by every run
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Put in a fault and show that it is caught
+        #[arg(long = "break", value_name = "MODE")]
+        breakage: Option<Breakage>,
+    },
+    /// A second broker on the same directory refuses to start
+    Lock {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Target {
+    /// The binary `ottla`
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Check a real Kafka instead, by its script tests/oracle/kafka.sh
+    #[arg(long, value_name = "SCRIPT")]
+    kafka: Option<PathBuf>,
+}
+
+impl Target {
+    fn program(self) -> Program {
+        match (self.binary, self.kafka) {
+            (_, Some(script)) => Program::Kafka(script),
+            (binary, None) => Program::Ottla(binary.unwrap_or_default()),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let passed = match Cli::parse().command {
+        Command::Kill {
+            target,
+            rounds,
+            seed,
+            breakage,
+        } => {
+            let kill = Kill {
+                program: target.program(),
+                rounds,
+                seed: seed.unwrap_or_else(random::seed),
+            };
+            check("kill", || match breakage {
+                None => kill::run(&kill),
+                Some(breakage) => kill::run_broken(&kill, breakage),
+            })
+        }
+        Command::Lock { target } => check("lock", || lock::run(&target.program())),
+    };
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs one check and says how it went.
+fn check(name: &str, run: impl FnOnce() -> Result<String, Trouble>) -> bool {
+    let started = Instant::now();
+    let outcome = run();
+    let (mark, words) = match &outcome {
+        Ok(words) => ("ok  ", words.clone()),
+        Err(trouble) => ("FAIL", trouble.to_string()),
+    };
+    println!("{mark} {name} ({:.1} s): {words}", started.elapsed().as_secs_f32());
+    outcome.is_ok()
+}
