@@ -276,12 +276,12 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_numbered_in_the_order_of_what_is_shown() {
+    fn ids_that_stand_alone_are_numbered_before_those_in_arrays() {
         check(
             false,
             r#"{members: [{n: "b", id: "c-11111111-1111-1111-1111-111111111111"},
                 {n: "a", id: "c-22222222-2222-2222-2222-222222222222"}], leader: "c-11111111-1111-1111-1111-111111111111"}"#,
-            r#"{members: [{n: "a", id: "c-<id 1>"}, {n: "b", id: "c-<id 2>"}], leader: "c-<id 2>"}"#,
+            r#"{members: [{n: "a", id: "c-<id 2>"}, {n: "b", id: "c-<id 1>"}], leader: "c-<id 1>"}"#,
         );
     }
 

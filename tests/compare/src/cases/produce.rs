@@ -215,11 +215,13 @@ fn codecs(s: &mut Script<'_>, version: i16) -> Result<()> {
     fetch_all(s, &topic, 0)
 }
 
+type Changing = dyn Fn(&mut Batch);
+
 /// What the broker puts right, or leaves as it is.
 fn corrected(s: &mut Script<'_>, version: i16) -> Result<()> {
     let topic = s.topic("topic", 1)?;
     let (early, late) = (s.time(-5), s.time(50_000));
-    let changes: [(&str, Box<dyn Fn(&mut Batch)>); 7] = [
+    let changes: [(&str, Box<Changing>); 7] = [
         (
             "claims a small max timestamp",
             Box::new(move |b| b.max_timestamp = Some(early)),

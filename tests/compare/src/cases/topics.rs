@@ -156,9 +156,12 @@ fn configs(s: &mut Script<'_>, version: i16) -> Result<()> {
     Ok(())
 }
 
+/// Brokers by partition.
+type Assignments<'a> = &'a [(i32, &'a [i32])];
+
 fn assignments(s: &mut Script<'_>, version: i16) -> Result<()> {
     let node = s.broker.node_id;
-    let all: [(&str, i32, i16, &[(i32, &[i32])]); 11] = [
+    let all: [(&str, i32, i16, Assignments<'_>); 11] = [
         ("one", -1, -1, &[(0, &[node])]),
         ("two", -1, -1, &[(0, &[node]), (1, &[node])]),
         ("not from zero", -1, -1, &[(1, &[node])]),
