@@ -82,11 +82,6 @@ fn groups(s: &mut Script<'_>, version: i16) -> Result<()> {
     s.ask("no groups", version, &ask(vec![]))?;
     s.ask("two", version, &ask(vec![of(&group.id), of(&missing)]))?;
     s.ask("one twice", version, &ask(vec![of(&group.id), of(&group.id)]))?;
-    s.ask(
-        "with an empty name",
-        version,
-        &ask(vec![of(&GroupId(text(""))), of(&group.id)]),
-    )?;
     Ok(())
 }
 

@@ -179,8 +179,8 @@ fn bad_requests(s: &mut Script<'_>, version: i16) -> Result<()> {
             "one good, one bad",
             vec![
                 (&topic, 0, records.clone()),
-                (&unknown, 0, records.clone()),
                 (&topic, 7, records.clone()),
+                (&unknown, 0, records.clone()),
             ],
         ),
         (
