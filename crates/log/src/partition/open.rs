@@ -28,7 +28,7 @@ pub struct Opening {
     /// The epoch to write in from now on.
     pub leader_epoch: LeaderEpoch,
     /// The newest producer snapshot and the log end it is true for. Without one, or with one that is damaged or beyond
-    /// the log end, the log is scanned from its start.
+    /// the log end, all segments are scanned.
     pub producer_snapshot: Option<(Offset, Bytes)>,
     /// The epochs as last checkpointed; those of batches behind the snapshot are added.
     pub epochs: Epochs,
@@ -47,7 +47,7 @@ impl Partition {
         let end = opening.segments.end().max(opening.log_start);
         let oldest = opening.segments.segments().first().map(|segment| segment.base_offset);
         let log_start = opening.log_start.max(oldest.unwrap_or(end).min(end));
-        let (scan_from, producers) = opening.restored(log_start, end);
+        let (scan_from, producers) = opening.restored(oldest.unwrap_or(end).min(end), end);
         let mut epochs = opening.epochs;
         epochs.truncate_from_end(end);
         let mut state = State {
@@ -61,10 +61,9 @@ impl Partition {
             epochs,
             aborted: opening.aborted,
         };
-        state
-            .aborted
-            .retain(|ended| ended.last < scan_from && ended.last >= log_start);
+        state.aborted.retain(|ended| ended.last < scan_from);
         state.scan(&*opening.segments, scan_from, end, opening.now)?;
+        state.aborted.retain(|ended| ended.last >= log_start);
         state.producers.settle(end);
         state.epochs.truncate_from_start(log_start);
         state.epochs.assign(opening.leader_epoch, end);
@@ -80,15 +79,16 @@ impl Partition {
 }
 
 impl Opening {
-    /// Where to scan from, and the producers up to there.
-    fn restored(&self, log_start: Offset, end: Offset) -> (Offset, Producers) {
+    /// Where to scan from, and the producers up to there. Batches below the log start count as long as they are there:
+    /// deleting a producer's records does not make it a stranger.
+    fn restored(&self, oldest: Offset, end: Offset) -> (Offset, Producers) {
         if let Some((at, bytes)) = &self.producer_snapshot
             && *at <= end
             && let Ok(producers) = Producers::restore(bytes, self.now)
         {
-            return (log_start.max(*at), producers);
+            return (oldest.max(*at), producers);
         }
-        (log_start, Producers::default())
+        (oldest, Producers::default())
     }
 }
 
