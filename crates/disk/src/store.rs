@@ -33,10 +33,13 @@ use crate::segments::{DiskSegments, SegmentConfig, SegmentsOpening};
 use crate::text::{self, Offsets};
 use crate::vfs::{LockGuard, Vfs, fault};
 
+mod compact;
 mod open;
 mod pending;
 mod settle;
 
+#[cfg(test)]
+mod compact_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
@@ -63,6 +66,10 @@ pub(crate) struct Shared {
     /// Partitions with changes that no checkpoint covers.
     touched: Mutex<BTreeSet<PartitionId>>,
     log_starts: Mutex<Offsets>,
+    /// Where the last round of compaction ended.
+    cleaned: Mutex<Offsets>,
+    /// One round of compaction at a time. Taken before `work`.
+    cleaning: Mutex<()>,
     /// Settling, checkpoints, housekeeping and deletion come one at a time.
     work: Mutex<Work>,
     _lock: LockGuard,
@@ -186,9 +193,11 @@ impl LocalStore {
         }
     }
 
-    /// Applies retention to the open partitions.
+    /// Applies retention to the open partitions and compacts those that are worth it. May take long; settling and
+    /// checkpoints go on beside it.
     pub fn housekeep(&self, now: Millis) -> Result<(), StorageFault> {
-        self.shared.housekeep(now)
+        self.shared.retain(now)?;
+        self.shared.compact(now)
     }
 
     /// One flush of the journal; for a store without threads.
@@ -258,13 +267,15 @@ impl Shared {
             false => Offset::ZERO,
         };
         log_start = log_start.max(replay.as_ref().and_then(Replay::log_start).unwrap_or_default());
+        let replay_from = replay.as_ref().and_then(Replay::first_batch);
+        self.limit_cleaned(&name, if ours { replay_from } else { Some(Offset::ZERO) });
         let segments = Arc::new(DiskSegments::open(
             dir.clone(),
             Arc::clone(&self.files),
             SegmentsOpening {
                 config: opening.segments,
                 start: log_start,
-                replay_from: replay.as_ref().and_then(Replay::first_batch),
+                replay_from,
                 check: !self.clean,
             },
         )?);
@@ -291,6 +302,13 @@ impl Shared {
         }
         lock(&self.pending).remove(id);
         Ok(partition)
+    }
+
+    /// What is replayed was not cleaned, whatever was before.
+    fn limit_cleaned(&self, name: &TopicPartition, replay_from: Option<Offset>) {
+        if let (Some(from), Some(cleaned)) = (replay_from, lock(&self.cleaned).get_mut(name)) {
+            *cleaned = from.min(*cleaned);
+        }
     }
 
     /// Whether the directory exists and belongs to the topic. One that belongs to a deleted topic of that name goes.
@@ -356,6 +374,9 @@ impl Shared {
         // First the line, then the directory: a topic of the same name must not begin where this one did.
         lock(&self.log_starts).remove(name);
         self.write_log_starts(&mut work)?;
+        if lock(&self.cleaned).remove(name).is_some() {
+            self.write_cleaned()?;
+        }
         let path = dir.set_aside(&self.root, owner, DELETED)?;
         work.deleted.push(path);
         Ok(())
