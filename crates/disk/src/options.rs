@@ -31,6 +31,8 @@ pub struct StoreOptions {
     pub tail_cache_bytes: usize,
     /// Segment files open at a time.
     pub open_files_max: usize,
+    /// `log.cleaner.dedupe.buffer.size`: memory for the keys of one round of compaction; `None` if nothing is compacted.
+    pub dedupe_bytes: Option<usize>,
     /// Whether threads flush, settle and prepare. Without, the owner calls the steps.
     pub threads: bool,
 }
@@ -48,6 +50,7 @@ impl StoreOptions {
             checkpoint_age: Duration::from_secs(60),
             tail_cache_bytes: 32 << 20,
             open_files_max: 256,
+            dedupe_bytes: Some(128 << 20),
             threads: true,
         }
     }
