@@ -113,7 +113,7 @@ fn write(launch: &Launch, number: u64, watch: &Watch) -> Result<Ledger, Trouble>
         while !watch.stop.load(Ordering::SeqCst) {
             let knew = watch.failed.load(Ordering::SeqCst);
             turn += 1;
-            let answer = if turn % 4 == 0 {
+            let answer = if turn.is_multiple_of(4) {
                 ledger.commit(&mut client)
             } else {
                 ledger.write(&mut client)

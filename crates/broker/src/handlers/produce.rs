@@ -150,7 +150,7 @@ fn append_one(
     data: &PartitionProduceData,
 ) -> Result<(PartitionProduceResponse, Lsn), Refusal> {
     let partition = topic.partition(data.index).map_err(|fault| fault.code())?;
-    let batch = data.records.clone().unwrap_or_else(Bytes::new);
+    let batch = data.records.clone().unwrap_or_default();
     if version < ZSTD_SINCE && uses_zstd(&batch) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }
