@@ -20,7 +20,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ottla_log::{Durability, Lsn, Opening, Partition, PartitionConfig, Segments, StorageFault};
+use bytes::BytesMut;
+use ottla_log::{Durability, KnownBatch, Lsn, Opening, Partition, PartitionConfig, Segments, StorageFault};
 use ottla_model::{LeaderEpoch, Millis, Offset, PartitionId, TopicId, TopicName, TopicPartition};
 
 use crate::checkpoint::Checkpoint;
@@ -279,10 +280,11 @@ impl Shared {
                 check: !self.clean,
             },
         )?);
-        if let Some(replay) = &replay {
-            replay_into(&segments, replay)?;
-        }
-        let partition = Arc::new(self.partition(&opening, &dir, &segments, log_start)?);
+        let known = match &replay {
+            Some(replay) => replay_into(&segments, replay)?,
+            None => Vec::new(),
+        };
+        let partition = Arc::new(self.partition(&opening, &dir, &segments, (log_start, known))?);
         let mut partitions = lock(&self.partitions);
         // Two callers may have come together; both read the same, the first one's counts.
         let open = partitions.entry(id).or_insert_with(|| {
@@ -333,7 +335,7 @@ impl Shared {
         opening: &PartitionOpening,
         dir: &PartitionDir,
         segments: &Arc<DiskSegments>,
-        log_start: Offset,
+        (log_start, known): (Offset, Vec<KnownBatch>),
     ) -> Result<Partition, StorageFault> {
         let names = dir.names()?;
         Partition::open(Opening {
@@ -345,6 +347,7 @@ impl Shared {
             producer_snapshot: dir.producer_snapshot(&names, segments.end())?,
             epochs: dir.epochs()?,
             aborted: dir.aborted(&names)?,
+            known,
             config: opening.config,
             now: opening.now,
         })
@@ -426,17 +429,24 @@ impl Shared {
     }
 }
 
-/// Brings journal entries back into segments, which were cut to where the first of them begins.
-fn replay_into(segments: &DiskSegments, replay: &Replay) -> Result<(), StorageFault> {
-    let mut at = 0;
+/// Brings journal entries back into segments, which were cut to where the first of them begins; gives the last of them.
+fn replay_into(segments: &DiskSegments, replay: &Replay) -> Result<Vec<KnownBatch>, StorageFault> {
+    let (mut at, mut known, mut buffer) = (0, Vec::new(), BytesMut::new());
     while at < replay.len() {
-        let read = replay.batches(at);
+        let read = replay.batches(at, &mut buffer);
         let (batches, next) = read.map_err(|error| fault("replay", segments.dir().path(), &error))?;
         segments.append(&batches)?;
+        if known.len() > KNOWN_MAX {
+            known.drain(..KNOWN_MAX / 2);
+        }
+        known.extend(batches.iter().map(KnownBatch::of));
         at = next;
     }
-    Ok(())
+    Ok(known)
 }
+
+/// Batches remembered from a replay, about 100 bytes each; those before are read again.
+const KNOWN_MAX: usize = 1 << 18;
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -98,7 +98,6 @@ fn opening(id: PartitionId) -> PartitionOpening {
                 ..SegmentConfig::default().compaction
             },
             delete_retention: Millis(0),
-            ..SegmentConfig::default()
         },
         config: PartitionConfig {
             retention: match id.index {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use ottla_model::{LeaderEpoch, Millis, Offset, PartitionId};
 
 use super::{Partition, State};
+use crate::batch::BatchHeader;
 use crate::builder::Marker;
 use crate::config::PartitionConfig;
 use crate::epochs::Epochs;
@@ -34,10 +35,29 @@ pub struct Opening {
     pub epochs: Epochs,
     /// The aborted transactions with a marker below the snapshot, by the offset of their marker.
     pub aborted: Vec<EndedTransaction>,
+    /// What was read of the last batches already, up to the end and without a gap: they are not read again.
+    pub known: Vec<KnownBatch>,
     /// The settings.
     pub config: PartitionConfig,
     /// The time now.
     pub now: Millis,
+}
+
+/// What opening needs to know of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownBatch {
+    header: BatchHeader,
+    marker: Option<Marker>,
+}
+
+impl KnownBatch {
+    /// Of a batch at hand.
+    pub fn of(batch: &StoredBatch) -> KnownBatch {
+        KnownBatch {
+            header: *batch.header(),
+            marker: Marker::of(batch.header(), batch.records()),
+        }
+    }
 }
 
 impl Partition {
@@ -62,7 +82,13 @@ impl Partition {
             aborted: opening.aborted,
         };
         state.aborted.retain(|ended| ended.last < scan_from);
-        state.scan(&*opening.segments, scan_from, end, opening.now)?;
+        let known_from = opening.known.first().map_or(end, |known| known.header.base_offset);
+        state.scan(&*opening.segments, scan_from, known_from.min(end), opening.now)?;
+        for known in &opening.known {
+            if known.header.last_offset() >= scan_from {
+                state.learn_old(known, opening.now);
+            }
+        }
         state.aborted.retain(|ended| ended.last >= log_start);
         state.producers.settle(end);
         state.epochs.truncate_from_start(log_start);
@@ -93,6 +119,11 @@ impl Opening {
 }
 
 impl State {
+    fn learn_old(&mut self, known: &KnownBatch, now: Millis) {
+        let timestamp = known.header.max_timestamp.min(now);
+        self.learn(&known.header, known.marker, Lsn(0), timestamp);
+    }
+
     fn scan(
         &mut self,
         segments: &dyn Segments,
@@ -111,8 +142,7 @@ impl State {
                 let Some(batch) = StoredBatch::numbered(batch) else {
                     break;
                 };
-                let marker = Marker::of(&header, batch.records());
-                self.learn(&batch, marker, Lsn(0), header.max_timestamp.min(now));
+                self.learn_old(&KnownBatch::of(&batch), now);
             }
             if from == before {
                 // Nothing but a gap that compaction left.
