@@ -79,7 +79,7 @@ pub async fn start(config: BrokerConfig) -> Result<Running, StartFault> {
         Arc::clone(&clock),
         config.transactions.producer_id_expiration_ms,
     ));
-    let metadata = load_metadata(&config, &clock, &store, &topics)?;
+    let metadata = Arc::new(load_metadata(&config, &clock, &store, &topics)?);
     metadata
         .bootstrap(report.identity.cluster_id)
         .await

@@ -55,8 +55,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: FetchRequest) -> Handled<FetchAnswer>
     } else {
         Isolation::ReadUncommitted
     };
-    let bytes_min = request.min_bytes.max(0) as usize;
     let bytes_max = (request.max_bytes.max(0) as usize).min(cx.broker.config.network.fetch_max_bytes as usize);
+    // An answer that is as large as it may be is never too small.
+    let bytes_min = (request.min_bytes.max(0) as usize).min(bytes_max);
     let now = cx.broker.clock.steady();
     let plan = match cx.broker.sessions().plan(now, session_request(cx, request)) {
         Ok(plan) => plan,
@@ -221,13 +222,15 @@ impl Fetch {
 
     async fn wait(self, deadline: Instant) -> FetchAnswer {
         let signal = Arc::new(Signal::default());
-        let _subscriptions: Vec<_> = (self.plan.targets.iter())
+        let subscriptions: Vec<_> = (self.plan.targets.iter())
             .filter_map(|target| self.partition(target).ok())
             .map(|partition| partition.watermark().subscribe(&signal))
             .collect();
         loop {
             let found = self.look();
-            if self.suffices(&found) {
+            let known = self.plan.targets.iter().filter(|target| self.partition(target).is_ok());
+            // A topic that was deleted meanwhile is news.
+            if self.suffices(&found) || known.count() < subscriptions.len() {
                 return self.answer(found);
             }
             let moved = std::future::poll_fn(|context| signal.poll_raised(context));

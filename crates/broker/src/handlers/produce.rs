@@ -17,7 +17,7 @@ use ottla_model::{ErrorCode, TopicId};
 use crate::Broker;
 use crate::handlers::{Cx, text};
 use crate::reply::Handled;
-use crate::topics::{Topic, TopicFault};
+use crate::topics::{Topic, TopicFault, is_internal};
 
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
@@ -171,6 +171,10 @@ fn append_one(
     data: &PartitionProduceData,
 ) -> Result<(PartitionProduceResponse, Lsn), Refusal> {
     let partition = topic.partition(data.index).map_err(|fault| fault.code())?;
+    // A coordinator is the only writer of its log.
+    if is_internal(&topic.name) {
+        return Err(ErrorCode::InvalidTopicException.into());
+    }
     let batch = data.records.clone().unwrap_or_default();
     if version < ZSTD_SINCE && uses_zstd(&batch) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
