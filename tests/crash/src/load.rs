@@ -108,6 +108,11 @@ impl Load {
         let mut client = Client::open(address)?;
         client.create_topic(TOPIC, PARTITIONS, &[("segment.bytes", "1048576")])?;
         client.find_coordinator("any")?;
+        Load::begin_again(address, random)
+    }
+
+    /// Lets the actors begin on the topic that is there.
+    pub fn begin_again(address: SocketAddr, random: &Random) -> Result<Load, Trouble> {
         let stage = Arc::new(Stage {
             address,
             history: History::default(),

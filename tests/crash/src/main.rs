@@ -10,7 +10,7 @@ use ottla_crash::broker::Program;
 use ottla_crash::kill::Kill;
 use ottla_crash::random;
 use ottla_crash::trouble::Trouble;
-use ottla_crash::{disk_full, flush_fails, flushes, kill, lock};
+use ottla_crash::{bad_input, disk_full, dump, flush_fails, flushes, kill, lock};
 
 /// Takes a broker's power, disk and patience, and judges what is left.
 #[derive(Parser)]
@@ -50,6 +50,19 @@ enum Command {
     DiskFull {
         #[command(flatten)]
         target: Target,
+    },
+    /// Frames, batches and counts that are wrong, connections that stop or crowd
+    BadInput {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Kafka's own DumpLogSegments reads the data directory (needs Java)
+    Dump {
+        #[command(flatten)]
+        target: Target,
+        /// tests/oracle/kafka.sh, which runs Kafka's tools
+        #[arg(long, value_name = "SCRIPT", default_value = "tests/oracle/kafka.sh")]
+        tools: PathBuf,
     },
     /// A second broker on the same directory refuses to start
     Lock {
@@ -99,6 +112,8 @@ fn main() -> ExitCode {
         Command::Flushes { target } => check("flushes", || flushes::run(&target.program())),
         Command::FlushFails { target } => check("flush-fails", || flush_fails::run(&target.program())),
         Command::DiskFull { target } => check("disk-full", || disk_full::run(&target.program())),
+        Command::BadInput { target } => check("bad-input", || bad_input::run(&target.program())),
+        Command::Dump { target, tools } => check("dump", || dump::run(&target.program(), &tools)),
         Command::Lock { target } => check("lock", || lock::run(&target.program())),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
