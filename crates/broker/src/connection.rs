@@ -30,6 +30,8 @@ use crate::reply::{Answer, Reply};
 const READ_SIZE: usize = 64 * 1024;
 /// With less room than this left in a buffer, a new one is taken.
 const READ_SIZE_LEFT_MIN: usize = 4 * 1024;
+/// A frame of this size is worth a buffer of its own.
+const LARGE_FRAME: usize = 16 * 1024;
 /// A frame up to this size gets its whole buffer at once; a larger one grows it as its bytes arrive, so that a declared
 /// length alone costs no memory.
 const RESERVE_AT_ONCE_MAX: usize = 1024 * 1024;
@@ -55,6 +57,8 @@ struct Connection {
     socket: TcpStream,
     input: BytesMut,
     waiting: VecDeque<Waiting>,
+    /// Whether the last frame was a large one; the next probably is.
+    frames_are_large: bool,
     /// The client has closed its side; what it sent before is still handled.
     ended: bool,
 }
@@ -73,6 +77,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, socket: TcpStream, peer: Peer) {
         socket,
         input: BytesMut::new(),
         waiting: VecDeque::new(),
+        frames_are_large: false,
         ended: false,
     };
     let address = connection.peer.address;
@@ -112,6 +117,7 @@ impl Connection {
             let frame = ottla_wire::split(&mut self.input, REQUEST_BYTES_MIN, limit)
                 .map_err(|fault| End::Refused(fault.to_string()))?;
             let Some(frame) = frame else { break };
+            self.frames_are_large = frame.len() >= LARGE_FRAME;
             match dispatch::handle(&self.broker, &mut self.peer, frame) {
                 Reply::Answer(answer) if self.waiting.is_empty() => out.join(answer),
                 Reply::Answer(answer) => self.waiting.push_back(Waiting::ready(answer)),
@@ -207,14 +213,24 @@ impl Connection {
         Ok(())
     }
 
-    /// A frame that has begun gets exactly the room it lacks, so that a large one is read into a buffer of its own and
-    /// never copied; between frames there is room for many small ones.
+    /// A frame that has begun gets a buffer of exactly its size, so that its batches can be kept without keeping more, and
+    /// are not copied. Where frames are large, little is read before the length is known; else, many at once.
     fn make_room(&mut self) {
-        match missing(&self.input) {
-            Some(missing) => self.input.reserve(missing.clamp(1, RESERVE_AT_ONCE_MAX)),
-            None if self.input.capacity() - self.input.len() < READ_SIZE_LEFT_MIN => self.input.reserve(READ_SIZE),
-            None => {}
-        }
+        let left = self.input.capacity() - self.input.len();
+        let wanted = match missing(&self.input) {
+            Some(missing) if left < missing => missing.min(RESERVE_AT_ONCE_MAX),
+            None if left == 0 || (!self.frames_are_large && left < READ_SIZE_LEFT_MIN) => {
+                if self.frames_are_large {
+                    READ_SIZE_LEFT_MIN
+                } else {
+                    READ_SIZE
+                }
+            }
+            _ => return,
+        };
+        let mut larger = BytesMut::with_capacity(self.input.len() + wanted);
+        larger.extend_from_slice(&self.input);
+        self.input = larger;
     }
 
     async fn write(&mut self, mut out: Answer) -> Result<(), End> {

@@ -118,6 +118,10 @@ fn finish<R: Send + 'static>(handled: Handled<R>, encode: impl FnOnce(R) -> Repl
         Handled::Close(reason) => return Reply::Close(reason),
         Handled::Pipelined(answer) => (false, answer),
         Handled::Parked(answer) => (true, answer),
+        Handled::Delayed(delayed) => {
+            let answer = Box::pin(async move { finish(delayed.await, encode) });
+            return Reply::Later { parked: true, answer };
+        }
     };
     Reply::Later {
         parked,

@@ -36,6 +36,8 @@ pub(crate) enum Handled<R> {
     Pipelined(Pin<Box<dyn Future<Output = R> + Send>>),
     /// Answered when something happens; the connection's next request waits.
     Parked(Pin<Box<dyn Future<Output = R> + Send>>),
+    /// Not even begun: there is no room at the moment. The connection's next request waits.
+    Delayed(Pin<Box<dyn Future<Output = Handled<R>> + Send>>),
 }
 
 /// Encoded answers as the chunks they consist of, written without joining them.

@@ -238,6 +238,10 @@ fn open_store(directory: &Path, config: &BrokerConfig) -> Result<(Arc<LocalStore
     options.settle_bytes = options.settle_bytes.min(options.journal.bytes_max / 8);
     options.checkpoint_bytes = options.checkpoint_bytes.min(options.journal.bytes_max / 4);
     options.journal.file_bytes = config.ottla.journal_file_bytes;
+    options.dedupe_bytes = config
+        .cleaner
+        .enable
+        .then_some(config.cleaner.dedupe_buffer_size as usize);
     options.tail_cache_bytes = config.ottla.tail_cache_bytes as usize;
     let (store, report) = LocalStore::open(Arc::new(RealVfs), directory, options)?;
     Ok((Arc::new(store), report))

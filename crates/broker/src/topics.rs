@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use ottla_cluster::config::{BrokerConfig, TimestampType, TopicConfig};
 use ottla_cluster::{InternalTopic, State};
 use ottla_disk::{LocalStore, PartitionOpening, SegmentConfig};
+use ottla_log::compaction::PlanRules;
 use ottla_log::retention::RollRules;
 use ottla_log::{Partition, PartitionConfig, Retention, StorageFault};
 use ottla_model::{ErrorCode, Millis, PartitionId, PartitionIndex, TopicId, TopicName};
@@ -306,10 +307,21 @@ pub(crate) fn segment_config(topic: &TopicConfig) -> SegmentConfig {
     SegmentConfig {
         roll: RollRules {
             bytes_max: u64::from(topic.segment_bytes),
-            time_max: topic.segment_ms,
+            // Nothing waits longer for compaction only because it lies in the segment that is written (KIP-354).
+            time_max: if topic.cleanup_policy.compact {
+                topic.segment_ms.min(topic.max_compaction_lag_ms)
+            } else {
+                topic.segment_ms
+            },
             jitter: topic.segment_jitter_ms,
         },
         index_interval_bytes: u64::from(topic.index_interval_bytes),
         index_bytes_max: u64::from(topic.segment_index_bytes),
+        compaction: PlanRules {
+            dirty_ratio_min: topic.min_cleanable_dirty_ratio,
+            lag_min: topic.min_compaction_lag_ms,
+            lag_max: topic.max_compaction_lag_ms,
+        },
+        delete_retention: topic.delete_retention_ms,
     }
 }

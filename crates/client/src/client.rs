@@ -158,7 +158,9 @@ impl Client {
                 .map(|broker| broker.address())
                 .collect::<Vec<_>>()
         };
-        addresses.extend(self.inner.config.bootstrap.iter().cloned());
+        let is_new = |address: &&String| !addresses.contains(address);
+        let bootstrap: Vec<_> = self.inner.config.bootstrap.iter().filter(is_new).cloned().collect();
+        addresses.extend(bootstrap);
         let mut last = ClientError::Misuse("no bootstrap address is given".to_owned());
         for address in &addresses {
             match self.open(address, Purpose::General).await {

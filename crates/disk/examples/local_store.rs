@@ -43,7 +43,9 @@ fn open(root: &Path) -> (LocalStore, Vec<Arc<Partition>>) {
     options.journal.bytes_max = 4 << 30;
     options.settle_bytes = u64::MAX;
     options.settle_age = Duration::from_secs(3600);
-    let (store, report) = LocalStore::open(Arc::new(RealVfs), root, options).expect("opens");
+    let (store, report) = timed("  look through the journal", || {
+        LocalStore::open(Arc::new(RealVfs), root, options).expect("opens")
+    });
     println!("  {} entries to replay", report.entries);
     let partition = |index| {
         let opening = PartitionOpening {
@@ -59,7 +61,7 @@ fn open(root: &Path) -> (LocalStore, Vec<Arc<Partition>>) {
         };
         store.open_partition(opening).expect("opens")
     };
-    let partitions = (0..PARTITIONS).map(partition).collect();
+    let partitions = timed("  open the partitions", || (0..PARTITIONS).map(partition).collect());
     (store, partitions)
 }
 

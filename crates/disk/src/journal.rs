@@ -128,6 +128,8 @@ pub struct Written {
     pub log_starts: Vec<PartitionId>,
     /// Bytes of all of them.
     pub bytes: u64,
+    /// Bytes that were taken and are being settled.
+    settling: u64,
     stopping: bool,
 }
 
@@ -258,10 +260,24 @@ impl DiskJournal {
     /// Takes what became durable since the last call.
     pub fn take_written(&self) -> Written {
         let mut written = lock(&self.written);
-        let stopping = written.stopping;
+        let (stopping, settling) = (written.stopping, written.settling);
         let taken = std::mem::take(&mut *written);
         written.stopping = stopping;
+        written.settling = settling + taken.bytes;
         taken
+    }
+
+    /// So many of the taken bytes are settled, given back, or of no use any more.
+    pub fn settled(&self, bytes: u64) {
+        let mut written = lock(&self.written);
+        written.settling = written.settling.saturating_sub(bytes);
+    }
+
+    /// Bytes that are in memory alone or in memory and journal: accepted, and not yet in a segment.
+    pub fn unsettled_bytes(&self) -> u64 {
+        let queued = self.queue().bytes;
+        let written = lock(&self.written);
+        queued + written.bytes + written.settling
     }
 
     /// Whether enough became durable to be settled.

@@ -19,6 +19,8 @@ pub struct StoreOptions {
     pub journal: JournalLimits,
     /// Unsettled bytes at which the settler sets to work.
     pub settle_bytes: u64,
+    /// Unsettled bytes beyond which producers are to wait: they are all in memory.
+    pub unsettled_bytes_max: u64,
     /// How long durable batches wait for it at most.
     pub settle_age: Duration,
     /// Journal bytes since the last checkpoint that make another one due.
@@ -29,6 +31,8 @@ pub struct StoreOptions {
     pub tail_cache_bytes: usize,
     /// Segment files open at a time.
     pub open_files_max: usize,
+    /// `log.cleaner.dedupe.buffer.size`: memory for the keys of one round of compaction; `None` if nothing is compacted.
+    pub dedupe_bytes: Option<usize>,
     /// Whether threads flush, settle and prepare. Without, the owner calls the steps.
     pub threads: bool,
 }
@@ -39,12 +43,14 @@ impl StoreOptions {
         StoreOptions {
             identity,
             journal: JournalLimits::default(),
-            settle_bytes: 16 << 20,
+            settle_bytes: 8 << 20,
+            unsettled_bytes_max: 32 << 20,
             settle_age: Duration::from_secs(5),
             checkpoint_bytes: 256 << 20,
             checkpoint_age: Duration::from_secs(60),
             tail_cache_bytes: 32 << 20,
             open_files_max: 256,
+            dedupe_bytes: Some(128 << 20),
             threads: true,
         }
     }

@@ -13,8 +13,6 @@ use crate::vfs::{Vfs, fault, read_file, replace_file};
 
 const METADATA: &str = "partition.metadata";
 const EPOCHS: &str = "leader-epoch-checkpoint";
-/// Producer snapshots kept: the newest may lie beyond what survives a crash, the one before it does not.
-const SNAPSHOTS_KEPT: usize = 2;
 /// Bytes of an entry of `.txnindex`.
 const ABORTED_LENGTH: usize = 34;
 
@@ -120,12 +118,14 @@ impl PartitionDir {
         replace_file(&*self.vfs, &name_of(&self.path, at, "snapshot"), snapshot)
     }
 
-    /// Removes all but the newest producer snapshots.
-    pub fn prune_snapshots(&self) -> Result<(), StorageFault> {
-        let snapshots = PartitionDir::offsets_of(&self.names()?, "snapshot");
-        let surplus = snapshots.len().saturating_sub(SNAPSHOTS_KEPT);
-        for offset in &snapshots[..surplus] {
-            self.remove(*offset, "snapshot")?;
+    /// Removes the producer snapshots before the last that lies at or below `settled_end`: later ones may lie beyond what
+    /// survives a crash.
+    pub fn prune_snapshots(&self, settled_end: Offset) -> Result<(), StorageFault> {
+        let mut snapshots = PartitionDir::offsets_of(&self.names()?, "snapshot");
+        snapshots.retain(|offset| *offset <= settled_end);
+        snapshots.pop();
+        for offset in snapshots {
+            self.remove(offset, "snapshot")?;
         }
         Ok(())
     }
@@ -150,7 +150,20 @@ impl PartitionDir {
             let bytes = read_file(&*self.vfs, &name_of(&self.path, base, "txnindex"))?.unwrap_or_default();
             aborted.extend(bytes.chunks_exact(ABORTED_LENGTH).filter_map(aborted_of));
         }
+        // A crash while segments were put together leaves some of them in two files.
+        aborted.sort_by_key(|ended| ended.last);
+        aborted.dedup_by_key(|ended| ended.last);
         Ok(aborted)
+    }
+
+    /// Removes the `.txnindex` files but those of the given segments.
+    pub fn prune_aborted(&self, keep: &[Offset]) -> Result<(), StorageFault> {
+        for base in PartitionDir::offsets_of(&self.names()?, "txnindex") {
+            if !keep.contains(&base) {
+                self.remove(base, "txnindex")?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the `.txnindex` of a segment; durable once the directory is synced.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use ottla_log::batch::{BatchHeader, HEADER_LENGTH};
@@ -13,6 +13,7 @@ use crate::file_cache::{FileCache, FileKey};
 use crate::vfs::{Open, VfsFile, fault, read_bytes};
 
 pub mod index;
+pub mod swap;
 pub mod walk;
 
 use index::{Index, OffsetEntry, TimeEntry};
@@ -30,6 +31,8 @@ pub struct Segment {
     dir: PathBuf,
     files: Arc<FileCache>,
     keys: [FileKey; 3],
+    /// Its files, once others are about to take their names.
+    pinned: OnceLock<[Arc<dyn VfsFile>; 3]>,
     state: Mutex<State>,
 }
 
@@ -292,6 +295,24 @@ impl Segment {
         Ok(())
     }
 
+    /// Keeps its files open for as long as readers have it: from here on their names may go to others.
+    pub fn pin(&self) -> Result<(), StorageFault> {
+        let files = [
+            self.file(Part::Log, Open::Existing)?,
+            self.file(Part::Offsets, Open::Create)?,
+            self.file(Part::Times, Open::Create)?,
+        ];
+        // A second call changes nothing.
+        let _ = self.pinned.set(files);
+        Ok(())
+    }
+
+    /// The fault of a batch that is not what was written.
+    pub fn corrupt_batch(&self, at: Offset, what: &'static str) -> StorageFault {
+        let position = self.position_before(at).unwrap_or_default();
+        self.corrupt(position, what)
+    }
+
     /// Closes its files; they are opened again when they are needed.
     pub fn release(&self) {
         for key in self.keys {
@@ -305,19 +326,8 @@ impl Segment {
             dir: dir.to_path_buf(),
             keys: [files.key(), files.key(), files.key()],
             files,
-            state: Mutex::new(State {
-                size: 0,
-                next: base,
-                largest: None,
-                first_timestamp: None,
-                offsets: Index::of_file(0),
-                times: Index::of_file(0),
-                newest_time: None,
-                unindexed: 0,
-                dirty: false,
-                hints: Default::default(),
-                next_hint: 0,
-            }),
+            pinned: OnceLock::new(),
+            state: Mutex::new(State::empty(base)),
         }
     }
 
@@ -560,9 +570,16 @@ impl Segment {
     }
 
     fn file(&self, part: Part, how: Open) -> Result<Arc<dyn VfsFile>, StorageFault> {
+        if let Some(files) = self.pinned.get() {
+            return Ok(Arc::clone(&files[part as usize]));
+        }
         let path = self.path(part);
         let file = self.files.get(self.keys[part as usize], &path, how);
-        file.map_err(|error| fault("open", &path, &error))
+        // Asked again after opening: if it is not pinned even now, the name was still its own.
+        match self.pinned.get() {
+            Some(files) => Ok(Arc::clone(&files[part as usize])),
+            None => file.map_err(|error| fault("open", &path, &error)),
+        }
     }
 
     fn path(&self, part: Part) -> PathBuf {
@@ -607,6 +624,22 @@ fn cut_or_more(first: Option<usize>, at: usize, size: usize, last: Option<Offset
 }
 
 impl State {
+    fn empty(base: Offset) -> State {
+        State {
+            size: 0,
+            next: base,
+            largest: None,
+            first_timestamp: None,
+            offsets: Index::of_file(0),
+            times: Index::of_file(0),
+            newest_time: None,
+            unindexed: 0,
+            dirty: false,
+            hints: Default::default(),
+            next_hint: 0,
+        }
+    }
+
     /// Takes a batch that lies at `position` into account, with an index entry if it is time for one.
     fn note(&mut self, base: Offset, position: u64, header: &BatchHeader, size: usize, index_interval: u64) {
         if self.size == 0 {
@@ -646,6 +679,33 @@ impl State {
         self.hints[self.next_hint] = (offset, position);
         self.next_hint = (self.next_hint + 1) % HINTS;
     }
+}
+
+/// The indexes of a complete segment.
+pub struct BuiltIndexes {
+    /// The bytes of its `.index`.
+    pub offsets: Bytes,
+    /// The bytes of its `.timeindex`.
+    pub times: Bytes,
+    /// The offset after its last batch.
+    pub next: Offset,
+}
+
+/// Builds the indexes of a `.log` file that takes no more batches.
+pub fn built_indexes(log: &dyn VfsFile, base: Offset, index_interval: u64) -> io::Result<BuiltIndexes> {
+    let mut state = State::empty(base);
+    walk::walk(log, 0..log.len()?, false, |position, header, size| {
+        state.note(base, position, header, size, index_interval);
+        true
+    })?;
+    if let Some((timestamp, offset)) = state.largest {
+        state.note_time(timestamp, (offset.0 - base.0) as i32);
+    }
+    Ok(BuiltIndexes {
+        offsets: state.offsets.pending_bytes(),
+        times: state.times.pending_bytes(),
+        next: state.next,
+    })
 }
 
 /// Kafka's default `index.interval.bytes`, for indexes built anew.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use ottla_log::compaction::PlanRules;
 use ottla_log::retention::{ActiveSegment, RollRules, should_roll};
 use ottla_log::{Patience, SegmentInfo, SegmentRead, Segments, StorageFault, StoredBatch};
 use ottla_model::{Millis, Offset};
@@ -9,9 +10,10 @@ use ottla_model::{Millis, Offset};
 use crate::file_cache::FileCache;
 use crate::partition_dir::PartitionDir;
 use crate::segment::Segment;
+use crate::segment::swap::{self, CleanedFile};
 
 /// A topic's settings for its segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SegmentConfig {
     /// `segment.bytes`, `segment.ms`.
     pub roll: RollRules,
@@ -19,6 +21,10 @@ pub struct SegmentConfig {
     pub index_interval_bytes: u64,
     /// `segment.index.bytes`.
     pub index_bytes_max: u64,
+    /// `min.cleanable.dirty.ratio`, `min.compaction.lag.ms`, `max.compaction.lag.ms`; for compacted topics.
+    pub compaction: PlanRules,
+    /// `delete.retention.ms`; for compacted topics.
+    pub delete_retention: Millis,
 }
 
 impl Default for SegmentConfig {
@@ -32,6 +38,12 @@ impl Default for SegmentConfig {
             },
             index_interval_bytes: 4096,
             index_bytes_max: 10 << 20,
+            compaction: PlanRules {
+                dirty_ratio_min: 0.5,
+                lag_min: Millis(0),
+                lag_max: Millis(i64::MAX),
+            },
+            delete_retention: Millis(86_400_000),
         }
     }
 }
@@ -74,6 +86,7 @@ impl DiskSegments {
         files: Arc<FileCache>,
         opening: SegmentsOpening,
     ) -> Result<DiskSegments, StorageFault> {
+        swap::resolve(&**files.vfs(), &dir, opening.config.index_interval_bytes)?;
         let names = dir.names()?;
         let mut bases = PartitionDir::offsets_of(&names, "log");
         let mut names_dirty = false;
@@ -128,6 +141,62 @@ impl DiskSegments {
         list.segments.iter().map(bytes).sum()
     }
 
+    /// The segments that take no more batches and end at or below `end`, oldest first.
+    pub fn complete_below(&self, end: Offset) -> Vec<Arc<Segment>> {
+        let list = self.list();
+        let closed = list.segments.split_last().map_or(&[][..], |(_, closed)| closed);
+        let below = closed.iter().take_while(|segment| segment.next() <= end);
+        below.cloned().collect()
+    }
+
+    /// Begins a new segment if the last one is so old that the next batch would, by the clock instead of the batch's
+    /// timestamp: compaction touches no segment that is written. Not durable before the next sync.
+    pub fn roll_old(&self, now: Millis) -> Result<bool, StorageFault> {
+        let _change = self.lock_change();
+        let rules = self.config().roll;
+        let Some(last) = self.list().segments.last().cloned() else {
+            return Ok(false);
+        };
+        let info = last.info();
+        let age = info.first_timestamp.map_or(Millis(0), |first| now.since(first));
+        let old = age > rules.time_max.since(rules.jitter) && info.first_timestamp >= Some(Millis(0));
+        if info.size == 0 || !(old || info.size >= rules.bytes_max) {
+            return Ok(false);
+        }
+        last.close();
+        last.release();
+        self.begin(last.next())?;
+        Ok(true)
+    }
+
+    /// Puts a cleaned segment in the place of those it was made of, neighbours; `false` if they are not all there any
+    /// more. Readers see the old ones or the new one.
+    pub fn replace(&self, old: &[Arc<Segment>], cleaned: CleanedFile) -> Result<bool, StorageFault> {
+        let _change = self.lock_change();
+        let (Some(first), Some(last)) = (old.first(), old.last()) else {
+            return Ok(false);
+        };
+        if !old.iter().all(|segment| self.still_has(segment)) {
+            cleaned.discard();
+            return Ok(false);
+        }
+        for segment in old {
+            segment.pin()?;
+        }
+        let others = old[1..].iter().map(|segment| segment.base()).collect::<Vec<_>>();
+        cleaned.replace(&self.dir, &others, self.config().index_interval_bytes)?;
+        let (files, dir) = (Arc::clone(&self.files), self.dir.path());
+        let new = Segment::open(files, dir, first.base(), Some(last.next()), false)?;
+        new.release();
+        let mut list = self.list();
+        if let Some(at) = list.segments.iter().position(|segment| Arc::ptr_eq(segment, first)) {
+            list.segments.splice(at..at + old.len(), [Arc::new(new)]);
+        }
+        drop(list);
+        old.iter().for_each(|segment| segment.release());
+        Ok(true)
+    }
+
     /// The segment that takes the next batch: the last, or a new one if that is full.
     fn active(&self, next: &StoredBatch, config: &SegmentConfig) -> Result<Arc<Segment>, StorageFault> {
         let last = self.list().segments.last().cloned();
@@ -174,7 +243,8 @@ impl DiskSegments {
         self.change.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn config(&self) -> SegmentConfig {
+    /// The settings in force.
+    pub fn config(&self) -> SegmentConfig {
         *self.config.read().unwrap_or_else(PoisonError::into_inner)
     }
 

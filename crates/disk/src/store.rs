@@ -20,7 +20,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ottla_log::{Durability, Lsn, Opening, Partition, PartitionConfig, Segments, StorageFault};
+use bytes::BytesMut;
+use ottla_log::{Durability, KnownBatch, Lsn, Opening, Partition, PartitionConfig, Segments, StorageFault};
 use ottla_model::{LeaderEpoch, Millis, Offset, PartitionId, TopicId, TopicName, TopicPartition};
 
 use crate::checkpoint::Checkpoint;
@@ -33,10 +34,13 @@ use crate::segments::{DiskSegments, SegmentConfig, SegmentsOpening};
 use crate::text::{self, Offsets};
 use crate::vfs::{LockGuard, Vfs, fault};
 
+mod compact;
 mod open;
 mod pending;
 mod settle;
 
+#[cfg(test)]
+mod compact_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
@@ -63,6 +67,10 @@ pub(crate) struct Shared {
     /// Partitions with changes that no checkpoint covers.
     touched: Mutex<BTreeSet<PartitionId>>,
     log_starts: Mutex<Offsets>,
+    /// Where the last round of compaction ended.
+    cleaned: Mutex<Offsets>,
+    /// One round of compaction at a time. Taken before `work`.
+    cleaning: Mutex<()>,
     /// Settling, checkpoints, housekeeping and deletion come one at a time.
     work: Mutex<Work>,
     _lock: LockGuard,
@@ -142,6 +150,11 @@ impl LocalStore {
         self.shared.journal.durability()
     }
 
+    /// Whether more is waiting to be settled than memory should hold: a producer that can wait should.
+    pub fn is_behind(&self) -> bool {
+        self.shared.journal.unsettled_bytes() > self.shared.options.unsettled_bytes_max
+    }
+
     /// Partitions with journal entries that are not in their segments yet. Open each, or forget it: until then the
     /// journal keeps everything from their first entry on.
     pub fn partitions_with_pending(&self) -> Vec<PartitionId> {
@@ -186,9 +199,11 @@ impl LocalStore {
         }
     }
 
-    /// Applies retention to the open partitions.
+    /// Applies retention to the open partitions and compacts those that are worth it. May take long; settling and
+    /// checkpoints go on beside it.
     pub fn housekeep(&self, now: Millis) -> Result<(), StorageFault> {
-        self.shared.housekeep(now)
+        self.shared.retain(now)?;
+        self.shared.compact(now)
     }
 
     /// One flush of the journal; for a store without threads.
@@ -258,20 +273,23 @@ impl Shared {
             false => Offset::ZERO,
         };
         log_start = log_start.max(replay.as_ref().and_then(Replay::log_start).unwrap_or_default());
+        let replay_from = replay.as_ref().and_then(Replay::first_batch);
+        self.limit_cleaned(&name, if ours { replay_from } else { Some(Offset::ZERO) });
         let segments = Arc::new(DiskSegments::open(
             dir.clone(),
             Arc::clone(&self.files),
             SegmentsOpening {
                 config: opening.segments,
                 start: log_start,
-                replay_from: replay.as_ref().and_then(Replay::first_batch),
+                replay_from,
                 check: !self.clean,
             },
         )?);
-        if let Some(replay) = &replay {
-            replay_into(&segments, replay)?;
-        }
-        let partition = Arc::new(self.partition(&opening, &dir, &segments, log_start)?);
+        let known = match &replay {
+            Some(replay) => replay_into(&segments, replay)?,
+            None => Vec::new(),
+        };
+        let partition = Arc::new(self.partition(&opening, &dir, &segments, (log_start, known))?);
         let mut partitions = lock(&self.partitions);
         // Two callers may have come together; both read the same, the first one's counts.
         let open = partitions.entry(id).or_insert_with(|| {
@@ -291,6 +309,13 @@ impl Shared {
         }
         lock(&self.pending).remove(id);
         Ok(partition)
+    }
+
+    /// What is replayed was not cleaned, whatever was before.
+    fn limit_cleaned(&self, name: &TopicPartition, replay_from: Option<Offset>) {
+        if let (Some(from), Some(cleaned)) = (replay_from, lock(&self.cleaned).get_mut(name)) {
+            *cleaned = from.min(*cleaned);
+        }
     }
 
     /// Whether the directory exists and belongs to the topic. One that belongs to a deleted topic of that name goes.
@@ -315,7 +340,7 @@ impl Shared {
         opening: &PartitionOpening,
         dir: &PartitionDir,
         segments: &Arc<DiskSegments>,
-        log_start: Offset,
+        (log_start, known): (Offset, Vec<KnownBatch>),
     ) -> Result<Partition, StorageFault> {
         let names = dir.names()?;
         Partition::open(Opening {
@@ -327,6 +352,7 @@ impl Shared {
             producer_snapshot: dir.producer_snapshot(&names, segments.end())?,
             epochs: dir.epochs()?,
             aborted: dir.aborted(&names)?,
+            known,
             config: opening.config,
             now: opening.now,
         })
@@ -356,6 +382,9 @@ impl Shared {
         // First the line, then the directory: a topic of the same name must not begin where this one did.
         lock(&self.log_starts).remove(name);
         self.write_log_starts(&mut work)?;
+        if lock(&self.cleaned).remove(name).is_some() {
+            self.write_cleaned()?;
+        }
         let path = dir.set_aside(&self.root, owner, DELETED)?;
         work.deleted.push(path);
         Ok(())
@@ -405,17 +434,24 @@ impl Shared {
     }
 }
 
-/// Brings journal entries back into segments, which were cut to where the first of them begins.
-fn replay_into(segments: &DiskSegments, replay: &Replay) -> Result<(), StorageFault> {
-    let mut at = 0;
+/// Brings journal entries back into segments, which were cut to where the first of them begins; gives the last of them.
+fn replay_into(segments: &DiskSegments, replay: &Replay) -> Result<Vec<KnownBatch>, StorageFault> {
+    let (mut at, mut known, mut buffer) = (0, Vec::new(), BytesMut::new());
     while at < replay.len() {
-        let read = replay.batches(at);
+        let read = replay.batches(at, &mut buffer);
         let (batches, next) = read.map_err(|error| fault("replay", segments.dir().path(), &error))?;
         segments.append(&batches)?;
+        if known.len() > KNOWN_MAX {
+            known.drain(..KNOWN_MAX / 2);
+        }
+        known.extend(batches.iter().map(KnownBatch::of));
         at = next;
     }
-    Ok(())
+    Ok(known)
 }
+
+/// Batches remembered from a replay, about 100 bytes each; those before are read again.
+const KNOWN_MAX: usize = 1 << 18;
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

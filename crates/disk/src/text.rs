@@ -15,6 +15,8 @@ pub const LOG_STARTS: &str = "log-start-offset-checkpoint";
 pub const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// High watermarks.
 pub const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+/// Where the last round of compaction ended.
+pub const CLEANED: &str = "cleaner-offset-checkpoint";
 /// Written at a clean stop, removed at start.
 pub const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 /// Who the data directory belongs to.

@@ -76,6 +76,8 @@ pub trait VfsFile: Send + Sync {
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize>;
     /// The same, but `None` if it would have to wait for the medium.
     fn read_now(&self, into: &mut [u8], at: u64) -> io::Result<Option<usize>>;
+    /// All of it will be read soon: a system that can begins now, beside what the caller does.
+    fn will_read(&self) {}
     /// Writes all parts, one after the other, from `at` on.
     fn write_at(&self, parts: &[Bytes], at: u64) -> io::Result<()>;
     /// Writes a block: position, length and address are multiples of [`crate::block::BLOCK`].

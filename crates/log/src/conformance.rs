@@ -248,6 +248,7 @@ impl Log {
             producer_snapshot: None,
             epochs: Epochs::default(),
             aborted: Vec::new(),
+            known: Vec::new(),
             config: PartitionConfig::default(),
             now: NOW,
         };

@@ -36,8 +36,8 @@ pub use durability::{Durability, DurableWait};
 pub use epochs::{EpochEnd, EpochStart, Epochs, EpochsFault};
 pub use memory::{MemoryJournal, MemorySegments};
 pub use partition::{
-    AbortedTransaction, AppendFault, Appended, Isolation, Lookup, OffsetSpec, Offsets, Opening, Partition, Read,
-    ReadFault, ReadLimit, Reading, ReplayedRecord, TimestampedOffset, TrimFault,
+    AbortedTransaction, AppendFault, Appended, Isolation, KnownBatch, Lookup, OffsetSpec, Offsets, Opening, Partition,
+    Read, ReadFault, ReadLimit, Reading, ReplayedRecord, TimestampedOffset, TrimFault,
 };
 pub use ports::{
     EntryBody, Journal, JournalEntry, JournalFault, Lsn, Patience, SegmentInfo, SegmentRead, Segments, StorageFault,

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use bytes::Bytes;
 use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset, PartitionId};
 
+use crate::batch::BatchHeader;
 use crate::builder::Marker;
 use crate::config::PartitionConfig;
 use crate::epochs::{EpochEnd, Epochs};
@@ -20,7 +21,7 @@ use crate::producers::{EndedTransaction, Judgement, ProducerRefusal, ProducerSta
 use crate::records::Records;
 use crate::tail::Tail;
 use crate::validate::{CheckedBatch, Origin, Refusal};
-use crate::{EntryBody, Journal, JournalEntry, JournalFault, Lsn, Segments, StoredBatch, Watermark};
+use crate::{EntryBody, Journal, JournalEntry, JournalFault, Lsn, Segments, Watermark};
 
 mod lookup;
 mod open;
@@ -30,7 +31,7 @@ mod retain;
 mod settle;
 
 pub use lookup::{Lookup, OffsetSpec, TimestampedOffset};
-pub use open::Opening;
+pub use open::{KnownBatch, Opening};
 pub use read::{AbortedTransaction, Isolation, Read, ReadFault, ReadLimit, Reading};
 pub use replay::ReplayedRecord;
 pub use retain::TrimFault;
@@ -144,7 +145,7 @@ impl Partition {
             duplicate: false,
         };
         state.unsettled_bytes += batch.size() as u64;
-        state.learn(&batch, marker, lsn, now);
+        state.learn(batch.header(), marker, lsn, now);
         state.tail.push(batch);
         Ok(appended)
     }
@@ -230,8 +231,7 @@ impl State {
     }
 
     /// What a batch in the log says about epochs and producers: live and when the log is scanned at opening.
-    fn learn(&mut self, batch: &StoredBatch, marker: Option<Marker>, lsn: Lsn, now: Millis) {
-        let header = batch.header();
+    fn learn(&mut self, header: &BatchHeader, marker: Option<Marker>, lsn: Lsn, now: Millis) {
         // An epoch that is known began before this batch, even if a checkpoint says so and not the scan.
         if self
             .epochs
@@ -250,7 +250,7 @@ impl State {
 
 impl Marker {
     /// What a batch says if it is a control batch with a transaction marker.
-    fn of(header: &crate::batch::BatchHeader, records: &[u8]) -> Option<Marker> {
+    fn of(header: &BatchHeader, records: &[u8]) -> Option<Marker> {
         if !header.has(crate::batch::attributes::CONTROL) {
             return None;
         }

@@ -38,6 +38,14 @@ impl Failure {
         }
     }
 
+    /// Whoever read stdout has seen enough, as `head` has. The command ends early, but nothing is wrong.
+    pub(crate) fn reader_gone() -> Failure {
+        Failure {
+            exit: Exit::Done,
+            message: String::new(),
+        }
+    }
+
     /// The code to exit with.
     pub(crate) fn exit(&self) -> Exit {
         self.exit

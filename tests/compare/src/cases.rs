@@ -2,14 +2,19 @@
 
 mod api_versions;
 mod commit;
+mod configs;
 mod fetch;
 mod groups;
 mod heartbeat;
 mod join;
 mod leave;
+mod list_offsets;
+mod metadata;
 mod offsets;
 mod produce;
 mod sync;
+mod topics;
+mod wire;
 
 use anyhow::Result;
 
@@ -50,14 +55,19 @@ pub fn all() -> Vec<Case> {
     let areas = [
         api_versions::cases(),
         commit::cases(),
+        configs::cases(),
         fetch::cases(),
         groups::cases(),
         heartbeat::cases(),
         join::cases(),
         leave::cases(),
+        list_offsets::cases(),
+        metadata::cases(),
         offsets::cases(),
         produce::cases(),
         sync::cases(),
+        topics::cases(),
+        wire::cases(),
     ];
     let mut cases: Vec<Case> = areas.into_iter().flatten().collect();
     cases.sort_by(|a, b| a.name.cmp(&b.name));

@@ -1,6 +1,6 @@
 //! The command line of the comparison.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -106,9 +106,7 @@ fn main() -> Result<ExitCode> {
         }
         Command::Record { bootstrap, out, choice } => {
             let chosen = choice.of(&cases);
-            let transcripts = timed(&bootstrap, &chosen, choice.at_once)?;
-            transcript::write(&out, &transcripts)?;
-            eprintln!("{} cases recorded in {}", transcripts.len(), out.display());
+            record(&bootstrap, &chosen, choice.at_once, &out)?;
         }
         Command::Check {
             bootstrap,
@@ -157,6 +155,32 @@ impl Choice {
             None => chosen,
         }
     }
+}
+
+/// Runs all cases twice; those that differ were hurried and are run once more with more time. A recording of some cases
+/// leaves the files' other cases as they are.
+fn record(bootstrap: &str, cases: &[&Case], at_once: usize, out: &Path) -> Result<()> {
+    let mut first = timed(bootstrap, cases, at_once)?;
+    let second = timed(bootstrap, cases, at_once)?;
+    let differing: Vec<&Case> = cases
+        .iter()
+        .copied()
+        .filter(|case| first.get(&case.name) != second.get(&case.name))
+        .collect();
+    if !differing.is_empty() {
+        eprintln!(
+            "{} cases differ between two runs; once more with more time",
+            differing.len()
+        );
+        first.extend(patient(bootstrap, &differing)?);
+    }
+    let known = cases::all();
+    let mut transcripts = transcript::read(out).unwrap_or_default();
+    transcripts.retain(|name, _| known.iter().any(|case| case.name == *name));
+    transcripts.extend(first);
+    transcript::write(out, &transcripts)?;
+    eprintln!("{} cases recorded in {}", cases.len(), out.display());
+    Ok(())
 }
 
 fn timed(bootstrap: &str, cases: &[&Case], at_once: usize) -> Result<Transcripts> {

@@ -69,6 +69,11 @@ impl Normaliser {
             Tree::Bytes(bytes) => Tree::Bytes(self.replace_bytes(bytes)),
             Tree::List(items) => {
                 let is_kept = |item: &Tree| !own_only || self.is_own(item);
+                let items = if name == "responses" {
+                    merge_topics(items)
+                } else {
+                    items
+                };
                 let items = items.into_iter().filter(is_kept);
                 let mut items: Vec<Tree> = items.map(|item| self.replace(name, item, own_only)).collect();
                 if items.iter().any(|item| matches!(item, Tree::Struct(_))) && name != "batches" {
@@ -201,6 +206,29 @@ impl Normaliser {
     }
 }
 
+/// Fetch may answer a topic in several entries, its partitions spread over them; one entry says the same.
+fn merge_topics(items: Vec<Tree>) -> Vec<Tree> {
+    let mut merged: Vec<Tree> = Vec::new();
+    for item in items {
+        let of_same_topic = |other: &&mut Tree| {
+            let is_same = |field| item.field(field).is_some() && item.field(field) == other.field(field);
+            is_same("topic") && is_same("topic_id")
+        };
+        let (Some(Tree::Struct(known)), Some(Tree::List(partitions))) =
+            (merged.iter_mut().find(of_same_topic), item.field("partitions"))
+        else {
+            merged.push(item);
+            continue;
+        };
+        for (name, value) in known {
+            if let ("partitions", Tree::List(list)) = (name.as_str(), value) {
+                list.extend(partitions.iter().cloned());
+            }
+        }
+    }
+    merged
+}
+
 /// The name of an error code, such as `UNKNOWN_MEMBER_ID`.
 pub fn error_name(code: &str) -> String {
     let Ok(code) = code.parse::<i16>() else {
@@ -276,12 +304,22 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_numbered_in_the_order_of_what_is_shown() {
+    fn ids_that_stand_alone_are_numbered_before_those_in_arrays() {
         check(
             false,
             r#"{members: [{n: "b", id: "c-11111111-1111-1111-1111-111111111111"},
                 {n: "a", id: "c-22222222-2222-2222-2222-222222222222"}], leader: "c-11111111-1111-1111-1111-111111111111"}"#,
-            r#"{members: [{n: "a", id: "c-<id 1>"}, {n: "b", id: "c-<id 2>"}], leader: "c-<id 2>"}"#,
+            r#"{members: [{n: "a", id: "c-<id 2>"}, {n: "b", id: "c-<id 1>"}], leader: "c-<id 1>"}"#,
+        );
+    }
+
+    #[test]
+    fn a_topic_fetched_in_two_entries_is_one() {
+        check(
+            false,
+            r#"{responses: [{topic: "a", topic_id: 1, partitions: [{p: 1}]}, {topic: "b", topic_id: 1, partitions: []},
+                {topic: "a", topic_id: 1, partitions: [{p: 0}]}]}"#,
+            r#"{responses: [{topic: "a", topic_id: 1, partitions: [{p: 0}, {p: 1}]}, {topic: "b", topic_id: 1, partitions: []}]}"#,
         );
     }
 

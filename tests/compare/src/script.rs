@@ -190,13 +190,13 @@ impl<'a> Script<'a> {
         R::Response: Debug,
     {
         self.connection()?.send_bytes(&client::frame(frame));
-        self.receive::<R>(label, version, SILENCE).map(|_| ())
+        self.receive::<R>(label, version, UNKNOWN).map(|_| ())
     }
 
     /// Sends bytes as they are and notes what comes back as far as one can say without knowing what was asked.
     pub fn ask_bytes(&mut self, label: impl Into<String>, bytes: &[u8]) -> Result<()> {
         self.connection()?.send_bytes(bytes);
-        let outcome = match self.reply(SILENCE)? {
+        let outcome = match self.reply(UNKNOWN)? {
             Reply::Frame(frame) => format!("{} bytes", frame.len()),
             Reply::Silence => "silence".into(),
             Reply::Closed => "closed".into(),
@@ -343,7 +343,10 @@ fn decode<R: Request>(version: i16, mut frame: Bytes) -> Result<(i32, R::Respons
 pub const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long no answer must come for it to count as silence.
-pub const SILENCE: Duration = Duration::from_millis(300);
+pub const SILENCE: Duration = Duration::from_millis(500);
+
+/// How long something is waited for after bytes that are no sound request: most are answered by closing, some never.
+const UNKNOWN: Duration = Duration::from_millis(2000);
 
 /// The client id of all requests.
 pub const CLIENT_ID: &str = "compare";

@@ -52,7 +52,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: OffsetFetchRequest) -> Handled<Offset
             let answered = match handled {
                 Handled::Now(answered) => answered,
                 Handled::Pipelined(waiting) | Handled::Parked(waiting) => waiting.await,
-                Handled::Silent | Handled::Close(_) => unreachable!("an OffsetFetch is always answered"),
+                Handled::Silent | Handled::Close(_) | Handled::Delayed(_) => {
+                    unreachable!("an OffsetFetch is always answered")
+                }
             };
             done.push((group, named, answered));
         }

@@ -5,6 +5,7 @@
 //! as on Kafka.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
@@ -12,6 +13,7 @@ use kafka_protocol::messages::produce_response::{PartitionProduceResponse, Produ
 use ottla_log::{AppendFault, Lsn, Origin, batch::BatchHeader, batch::attributes};
 use ottla_model::{ErrorCode, TopicId};
 
+use crate::Broker;
 use crate::handlers::{Cx, text};
 use crate::reply::Handled;
 use crate::topics::{Topic, TopicFault};
@@ -21,17 +23,34 @@ const ZSTD_SINCE: i16 = 7;
 /// The first version that names topics by id (KIP-516).
 const TOPIC_ID_SINCE: i16 = 13;
 const CODEC_ZSTD: i16 = 4;
+/// How often a delayed request looks for room.
+const ROOM_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 pub(crate) fn handle(cx: &Cx<'_>, request: ProduceRequest) -> Handled<ProduceResponse> {
+    let (broker, version) = (Arc::clone(cx.broker), cx.version);
+    if !broker.store.is_behind() {
+        return append(&broker, version, request);
+    }
+    // Memory for what is not settled is limited: a producer that is faster than the disk is slowed down here, and its
+    // socket fills.
+    Handled::Delayed(Box::pin(async move {
+        while broker.store.is_behind() {
+            tokio::time::sleep(ROOM_CHECK_INTERVAL).await;
+        }
+        append(&broker, version, request)
+    }))
+}
+
+fn append(broker: &Broker, version: i16, request: ProduceRequest) -> Handled<ProduceResponse> {
     let acks = request.acks;
-    let outcome = append_all(cx, request);
+    let outcome = append_all(broker, version, request);
     match acks {
         0 if outcome.failed => {
             Handled::Close("a batch sent with acks=0 was refused, and there is no other way to say so".into())
         }
         0 => Handled::Silent,
         -1 if outcome.lsn > Lsn::default() => {
-            let wait = cx.broker.store.durability().wait(outcome.lsn);
+            let wait = broker.store.durability().wait(outcome.lsn);
             Handled::Pipelined(Box::pin(async move {
                 match wait.await {
                     Ok(()) => outcome.response,
@@ -51,7 +70,7 @@ struct Outcome {
     failed: bool,
 }
 
-fn append_all(cx: &Cx<'_>, request: ProduceRequest) -> Outcome {
+fn append_all(broker: &Broker, version: i16, request: ProduceRequest) -> Outcome {
     let mut outcome = Outcome {
         response: ProduceResponse::default(),
         lsn: Lsn::default(),
@@ -59,7 +78,7 @@ fn append_all(cx: &Cx<'_>, request: ProduceRequest) -> Outcome {
     };
     let refused = refused_as_a_whole(&request);
     for topic_data in request.topic_data {
-        let topic = find_topic(cx, &topic_data);
+        let topic = find_topic(broker, version, &topic_data);
         let mut answer = TopicProduceResponse::default()
             .with_name(topic_data.name)
             .with_topic_id(topic_data.topic_id);
@@ -67,7 +86,7 @@ fn append_all(cx: &Cx<'_>, request: ProduceRequest) -> Outcome {
             let appended = match (refused, &topic) {
                 (Some(refused), _) => Err(refused.into()),
                 (None, Err(fault)) => Err(fault.code().into()),
-                (None, Ok(topic)) => append_one(cx, topic, &data),
+                (None, Ok(topic)) => append_one(broker, version, topic, &data),
             };
             outcome.failed |= appended.is_err();
             if let Ok((_, lsn)) = &appended {
@@ -92,11 +111,11 @@ fn refused_as_a_whole(request: &ProduceRequest) -> Option<ErrorCode> {
         .then_some(ErrorCode::InvalidProducerIdMapping)
 }
 
-fn find_topic(cx: &Cx<'_>, data: &TopicProduceData) -> Result<Arc<Topic>, TopicFault> {
-    if cx.version >= TOPIC_ID_SINCE {
-        cx.broker.topics.by_id(TopicId(data.topic_id))
+fn find_topic(broker: &Broker, version: i16, data: &TopicProduceData) -> Result<Arc<Topic>, TopicFault> {
+    if version >= TOPIC_ID_SINCE {
+        broker.topics.by_id(TopicId(data.topic_id))
     } else {
-        cx.broker.topics.by_name(&data.name)
+        broker.topics.by_name(&data.name)
     }
 }
 
@@ -125,17 +144,18 @@ impl From<ErrorCode> for Refusal {
 }
 
 fn append_one(
-    cx: &Cx<'_>,
+    broker: &Broker,
+    version: i16,
     topic: &Topic,
     data: &PartitionProduceData,
 ) -> Result<(PartitionProduceResponse, Lsn), Refusal> {
     let partition = topic.partition(data.index).map_err(|fault| fault.code())?;
     let batch = data.records.clone().unwrap_or_else(Bytes::new);
-    if cx.version < ZSTD_SINCE && uses_zstd(&batch) {
+    if version < ZSTD_SINCE && uses_zstd(&batch) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }
     let appended = partition
-        .append(batch, Origin::Client, cx.broker.clock.wall())
+        .append(batch, Origin::Client, broker.clock.wall())
         .map_err(refusal)?;
     let answer = PartitionProduceResponse::default()
         .with_base_offset(appended.base_offset.0)

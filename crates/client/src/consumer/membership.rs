@@ -117,10 +117,18 @@ impl Membership {
     /// Leaves the group; a static member stays in it until its session times out.
     pub(super) async fn leave(mut self) -> Result<()> {
         self.stop_heart();
-        if !self.is_joined || self.config.instance.is_some() {
+        if self.member.is_empty() || self.config.instance.is_some() {
             return Ok(());
         }
-        leave(&self.client, &self.group, &self.member, None).await
+        if self.is_joined {
+            return leave(&self.client, &self.group, &self.member, None).await;
+        }
+        // A join that was given up may still wait for its answer, and the broker works through a connection in order.
+        let left = leave(&self.client.fork(), &self.group, &self.member, None).await;
+        match left.as_ref().err().and_then(ClientError::code) {
+            Some(ErrorCode::UnknownMemberId) => Ok(()),
+            _ => left,
+        }
     }
 
     async fn join_once(&mut self) -> Result<Vec<TopicPartition>> {

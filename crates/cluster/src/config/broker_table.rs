@@ -213,12 +213,12 @@ pub const BROKER_CONFIGS: &[Definition] = &[
         .about("At which size __consumer_offsets starts a new segment."),
     of("ottla.connection.requests.max", Int, "100", AtLeast(1))
         .about("How many requests of one connection may be in progress."),
-    of("ottla.journal.bytes.max", Long, "4294967296", AtLeast(1048576))
+    of("ottla.journal.bytes.max", Long, "1073741824", AtLeast(1048576))
         .about("How large the journal may grow before producers have to wait."),
     of("ottla.journal.file.bytes", Long, "67108864", AtLeast(1048576)).about("The size of one file of the journal."),
     of("ottla.partitions.max", Int, "100000", AtLeast(1)).about("The most partitions of all topics together."),
     of("ottla.partitions.per.topic.max", Int, "10000", AtLeast(1)).about("The most partitions of one topic."),
-    of("ottla.tail.cache.bytes", Long, "268435456", AtLeast(0))
+    of("ottla.tail.cache.bytes", Long, "33554432", AtLeast(0))
         .about("How much memory holds the newest records for consumers that keep up."),
     of("producer.id.expiration.ms", Int, "86400000", AtLeast(1))
         .dynamic()

@@ -122,6 +122,11 @@ pub fn scan(vfs: &dyn Vfs, dir: &Path, checkpoint: Option<Checkpoint>) -> Result
     let mut content = Content::default();
     let mut walks = Vec::new();
     for (index, file) in files.iter().enumerate() {
+        // One file is read from the medium while the one before it is looked through. Not the last two: one may be
+        // prepared and the other begun, most of which is never read.
+        if let Some([soon, _, _, ..]) = files.get(index + 1..) {
+            soon.file.will_read();
+        }
         content.open(file);
         walks.push(walk(&mut content, index, file.use_number).map_err(|error| fault("read", &file.path, &error))?);
     }

@@ -111,13 +111,18 @@ impl<E: IndexEntry> Index<E> {
         !self.pending.is_empty()
     }
 
-    /// Writes what is in memory to the file.
-    pub fn write(&mut self, file: &dyn VfsFile) -> io::Result<()> {
+    /// What is in memory, as it is written.
+    pub fn pending_bytes(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(self.pending.len() * E::LENGTH);
         for entry in &self.pending {
             entry.put(&mut bytes);
         }
-        file.write_at(&[Bytes::from(bytes)], self.written * E::LENGTH as u64)?;
+        bytes.into()
+    }
+
+    /// Writes what is in memory to the file.
+    pub fn write(&mut self, file: &dyn VfsFile) -> io::Result<()> {
+        file.write_at(&[self.pending_bytes()], self.written * E::LENGTH as u64)?;
         self.written += self.pending.len() as u64;
         self.pending.clear();
         Ok(())

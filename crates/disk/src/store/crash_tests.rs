@@ -1,11 +1,13 @@
 //! Crashes at every point of random runs, on the simulated file system.
 //!
-//! The rule: what was acknowledged is there, once and in order; what was not may be gone, but only from the end.
+//! The rule: what was acknowledged is there, once and in order; what was not may be gone, but only from the end. Of the
+//! compacted partition the last record of each key is there, and nothing that was not written.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
+use ottla_log::compaction::PlanRules;
 use ottla_log::retention::RollRules;
 use ottla_log::{BatchBuilder, Origin, Patience, Retention, SegmentRead};
 use ottla_model::{PartitionIndex, ProducerEpoch, ProducerId};
@@ -23,6 +25,8 @@ const NOW: Millis = Millis(1_000_000_000);
 struct Known {
     /// Appended batches, as base offset, next offset, entry and bytes.
     batches: Vec<(Offset, Offset, Lsn, Bytes)>,
+    /// Of the compacted partition: offset, key, value.
+    records: Vec<(Offset, u8, Option<Bytes>)>,
     end: Offset,
     start_acknowledged: Offset,
     starts: Vec<(Offset, Lsn)>,
@@ -89,6 +93,11 @@ fn opening(id: PartitionId) -> PartitionOpening {
             },
             index_interval_bytes: 256,
             index_bytes_max: 1 << 20,
+            compaction: PlanRules {
+                dirty_ratio_min: 0.1,
+                ..SegmentConfig::default().compaction
+            },
+            delete_retention: Millis(0),
         },
         config: PartitionConfig {
             retention: match id.index {
@@ -98,10 +107,15 @@ fn opening(id: PartitionId) -> PartitionOpening {
                 },
                 _ => Retention::Keep,
             },
+            compacted: is_compacted(id),
             ..PartitionConfig::default()
         },
         now: NOW,
     }
+}
+
+fn is_compacted(id: PartitionId) -> bool {
+    id.index == PartitionIndex(2)
 }
 
 /// All topics have one name: a new one finds what is left of the old.
@@ -216,8 +230,14 @@ impl Run {
                 offsets.log_start <= asked.max(known.start_acknowledged),
                 "nobody moved the log start there"
             );
-            self.store()
-                .check_batches(*id, known, offsets.log_start, offsets.log_end);
+            if is_compacted(*id) {
+                self.store()
+                    .check_records(*id, known, offsets.log_start, offsets.log_end);
+            } else {
+                self.store()
+                    .check_batches(*id, known, offsets.log_start, offsets.log_end);
+            }
+            known.records.retain(|(offset, ..)| *offset < offsets.log_end);
             known.batches.retain(|(_, next, ..)| *next <= offsets.log_end);
             for batch in &mut known.batches {
                 batch.2 = Lsn(0);
@@ -225,26 +245,11 @@ impl Run {
             known.end = offsets.log_end;
             known.start_acknowledged = offsets.log_start;
             known.starts.clear();
-            known.sequence = known.batches.len() as i32;
-            let last = partition
-                .producers()
-                .iter()
-                .map(|producer| producer.last_sequence)
-                .next();
-            let alive = known
-                .batches
-                .last()
-                .is_some_and(|(base, ..)| *base >= offsets.log_start);
-            if alive {
-                assert_eq!(
-                    last,
-                    Some(known.sequence - 1),
-                    "the producer goes on where its last batch was"
-                );
-            } else if let Some(last) = last {
-                // Batches below the log start need not be looked at any more.
-                assert!(last < known.sequence);
-            }
+            known.sequence = known.end.0 as i32;
+            let producers = partition.producers();
+            let last = producers.first().map(|producer| producer.last_sequence);
+            let expected = (known.sequence > 0).then_some(known.sequence - 1);
+            assert_eq!(last, expected, "{id:?}: the producer goes on where its last batch was");
         }
         self.known = known;
     }
@@ -298,6 +303,10 @@ impl Run {
 
     fn append(&mut self) -> Result<(), ()> {
         let id = self.some_partition();
+        if is_compacted(id) {
+            self.append_keyed(id);
+            return Ok(());
+        }
         let size = match self.random.below(12) {
             0 => 5000,
             1 => 40_000,
@@ -335,6 +344,32 @@ impl Run {
         Ok(())
     }
 
+    fn append_keyed(&mut self, id: PartitionId) {
+        let known = &self.known[&id];
+        let mut batch = BatchBuilder::new().producer(ProducerId(7), ProducerEpoch(0), known.sequence);
+        let mut records = Vec::new();
+        for offset in 0..=self.random.below(3) as i64 {
+            let key = b'a' + self.random.below(6) as u8;
+            let value = vec![self.random.next() as u8; self.random.below(300) as usize];
+            let value = (self.random.below(8) > 0).then(|| Bytes::from(value));
+            batch.push(NOW, Some(&[key]), value.as_deref());
+            records.push((known.end.plus(offset), key, value));
+        }
+        let partition = self.store().partition(id).unwrap();
+        let Ok(appended) = partition.append(batch.build(), Origin::Client, NOW) else {
+            self.note("refused");
+            return;
+        };
+        let known = self.known.get_mut(&id).unwrap();
+        assert_eq!(appended.base_offset, known.end, "offsets run on");
+        known.sequence += records.len() as i32;
+        known.end = appended.last_offset.next();
+        known.records.extend(records);
+        known
+            .batches
+            .push((appended.base_offset, known.end, appended.lsn, Bytes::new()));
+    }
+
     fn retain(&mut self) -> Result<(), ()> {
         self.note("retention");
         let before = self.starts();
@@ -345,7 +380,18 @@ impl Run {
                 self.known.get_mut(&id).unwrap().starts.push((start, Lsn(u64::MAX)));
             }
         }
-        result
+        result?;
+        if self.vfs.faults().power_left == Some(0) {
+            return Err(());
+        }
+        for (id, known) in self.known.iter().filter(|(id, _)| is_compacted(**id)) {
+            let offsets = self.store().partition(*id).unwrap().offsets();
+            let start = offsets.log_start.min(offsets.settled_end);
+            if self.store().check_records(*id, known, start, offsets.settled_end) {
+                *self.seen.entry("compaction").or_default() += 1;
+            }
+        }
+        Ok(())
     }
 
     fn starts(&self) -> BTreeMap<PartitionId, Offset> {
@@ -412,6 +458,48 @@ impl Run {
 }
 
 impl LocalStore {
+    /// Whether compaction has removed anything.
+    fn check_records(&self, id: PartitionId, known: &Known, from: Offset, end: Offset) -> bool {
+        let open = self.shared.open(id).unwrap();
+        let (mut at, mut found) = (from, BTreeMap::new());
+        let mut count = 0;
+        while at < end {
+            let SegmentRead::Batches(bytes) = open.segments.read(at, end, 8000, Patience::Wait).unwrap() else {
+                panic!("a patient read never waits")
+            };
+            assert!(!bytes.is_empty(), "{id:?}: nothing at {at}, the end is {end}");
+            for (header, batch) in ottla_log::Batches::new(bytes) {
+                assert_eq!(ottla_log::batch::crc_of(&batch), header.crc);
+                let place = (header.base_offset, header.next_offset());
+                assert!(known.batches.iter().any(|(base, next, ..)| (*base, *next) == place));
+                assert!(place.1 > at, "no batch is there twice");
+                at = place.1;
+                let batch = ottla_log::Unpacked::open(&batch).unwrap();
+                for record in batch.records() {
+                    let record = record.unwrap();
+                    let offset = record.offset(header.base_offset);
+                    let (_, key, value) = known.records.iter().find(|(known, ..)| *known == offset).unwrap();
+                    assert_eq!((record.key, record.value), (Some(&[*key][..]), value.as_deref()));
+                    count += usize::from(offset >= from);
+                    found.insert(*key, offset);
+                }
+            }
+        }
+        let within = |(offset, ..): &&(Offset, u8, Option<Bytes>)| *offset >= from && *offset < end;
+        let expected = known.records.iter().filter(within);
+        let last = expected
+            .clone()
+            .map(|(offset, key, value)| (key, (offset, value)))
+            .collect::<BTreeMap<_, _>>();
+        for (key, (offset, value)) in last {
+            match found.get(key).filter(|found| **found >= from) {
+                None => assert_eq!(*value, None, "{id:?}: the last record of a key is missing, {offset}"),
+                Some(found) => assert_eq!(found, offset, "{id:?}: the last record of a key is not the last"),
+            }
+        }
+        count < expected.count()
+    }
+
     fn check_batches(&self, id: PartitionId, known: &Known, from: Offset, end: Offset) {
         let open = self.shared.open(id).unwrap();
         let mut expected = known
@@ -476,6 +564,7 @@ fn nothing_acknowledged_is_lost_at_any_crash() {
         "replay",
         "checkpoint",
         "retention",
+        "compaction",
         "deletion",
         "clean stop",
     ] {

@@ -54,6 +54,10 @@ pub(super) fn open(
         damages: scan.damages.clone(),
     };
     let log_starts = text::read_offsets(&*vfs, root, text::LOG_STARTS)?;
+    let cleaned = text::read_offsets(&*vfs, root, text::CLEANED).unwrap_or_else(|fault| {
+        tracing::warn!(%fault, "all of the compacted topics counts as dirty");
+        text::Offsets::new()
+    });
     let (pending, start) = resume(&vfs, &journal_dir, scan, &options)?;
     let journal = DiskJournal::new(Arc::clone(&vfs), options.journal, options.settle_bytes, start);
     let shared = Shared {
@@ -65,6 +69,8 @@ pub(super) fn open(
         pending: Mutex::new(pending),
         touched: Mutex::new(BTreeSet::new()),
         log_starts: Mutex::new(log_starts.clone()),
+        cleaned: Mutex::new(cleaned),
+        cleaning: Mutex::new(()),
         work: Mutex::new(Work {
             checkpoint,
             log_starts_written: log_starts,

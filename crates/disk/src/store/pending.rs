@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ottla_log::{Lsn, StoredBatch};
 use ottla_model::{Offset, PartitionId, TopicId};
 
 use crate::journal::frame::FRAME_HEADER;
 use crate::journal::scan::{Found, FoundBody};
-use crate::vfs::{VfsFile, read_bytes};
+use crate::vfs::VfsFile;
 
 /// Bytes of entries read and settled at once.
 const READ_MAX: u64 = 4 << 20;
@@ -101,14 +101,16 @@ impl Replay {
         starts.max()
     }
 
-    /// Reads the batches from the `from`th entry on, some MiB at a time; also gives where to go on.
-    pub fn batches(&self, from: usize) -> io::Result<(Vec<StoredBatch>, usize)> {
+    /// Reads the batches from the `from`th entry on, some MiB at a time; also gives where to go on. They lie in `buffer`,
+    /// whose memory is used again once they are dropped.
+    pub fn batches(&self, from: usize, buffer: &mut BytesMut) -> io::Result<(Vec<StoredBatch>, usize)> {
         let (mut batches, mut at, mut bytes) = (Vec::new(), from, 0);
+        buffer.reserve(2 * READ_MAX as usize);
         while at < self.entries.len() && bytes < READ_MAX {
             let run = self.run(at);
             bytes += run.iter().map(|found| found.length as u64).sum::<u64>();
             at += run.len();
-            self.read(run, &mut batches)?;
+            self.read(run, buffer, &mut batches)?;
         }
         Ok((batches, at))
     }
@@ -128,16 +130,15 @@ impl Replay {
         &self.entries[from..from + count]
     }
 
-    fn read(&self, run: &[Found], into: &mut Vec<StoredBatch>) -> io::Result<()> {
+    fn read(&self, run: &[Found], buffer: &mut BytesMut, into: &mut Vec<StoredBatch>) -> io::Result<()> {
         let (Some(first), Some(last)) = (run.first(), run.last()) else {
             return Ok(());
         };
         let end = last.position + last.length as u64;
-        let bytes = read_bytes(
-            &*self.files[first.file],
-            first.position,
-            (end - first.position) as usize,
-        )?;
+        buffer.resize((end - first.position) as usize, 0);
+        let got = self.files[first.file].read_at(buffer, first.position)?;
+        buffer.truncate(got);
+        let bytes = buffer.split().freeze();
         into.extend(run.iter().filter_map(|found| batch_of(&bytes, first.position, found)));
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use ottla_log::{Lsn, Segments, StorageFault, StoredBatch, TrimFault};
+use ottla_log::{Lsn, SegmentInfo, Segments, StorageFault, StoredBatch, TrimFault};
 use ottla_model::{Millis, Offset, PartitionId};
 
 use super::{OpenPartition, Shared, Work, lock, open};
 use crate::checkpoint::Checkpoint;
+use crate::partition_dir::PartitionDir;
 use crate::text::{self, Offsets};
 use crate::vfs::replace_file;
 
@@ -24,19 +25,19 @@ impl Shared {
         let written = self.journal.take_written();
         let mut result = Ok(());
         for (id, bytes) in written.partitions {
-            let Some(open) = self.open(id) else {
-                continue;
-            };
-            lock(&self.touched).insert(id);
-            if let Err(fault) = self.settle_partition(work, id, &open) {
-                self.journal.put_back(id, bytes);
-                result = Err(fault);
+            if let Some(open) = self.open(id) {
+                lock(&self.touched).insert(id);
+                if let Err(fault) = self.settle_partition(work, id, &open) {
+                    self.journal.put_back(id, bytes);
+                    result = Err(fault);
+                }
             }
+            self.journal.settled(bytes);
         }
         for id in written.log_starts {
             lock(&self.touched).insert(id);
             if let Some(open) = self.open(id) {
-                result = result.and(open.partition.drop_old_segments());
+                result = result.and(open.drop_old(self.journal.durability().durable()).map(drop));
             }
         }
         result
@@ -109,7 +110,11 @@ impl Shared {
         }
         for id in &touched {
             if let Some(open) = self.open(*id) {
-                open.segments.dir().prune_snapshots()?;
+                let settled_end = open.partition.offsets().settled_end;
+                open.segments.dir().prune_snapshots(settled_end)?;
+                if !open.drop_old(durable)? {
+                    lock(&self.touched).insert(*id);
+                }
             }
         }
         self.journal.recycle(upto);
@@ -151,7 +156,7 @@ impl Shared {
     }
 
     /// Retention: log starts move, and what lies below them goes once that is durable.
-    pub(crate) fn housekeep(&self, now: Millis) -> Result<(), StorageFault> {
+    pub(crate) fn retain(&self, now: Millis) -> Result<(), StorageFault> {
         let _work = lock(&self.work);
         let all = lock(&self.partitions)
             .values()
@@ -197,6 +202,23 @@ impl Shared {
 }
 
 impl OpenPartition {
+    /// Drops the segments below the log start, as far as a producer snapshot that no crash makes untrue stands for them;
+    /// `false` if some must wait for one.
+    fn drop_old(&self, durable: Lsn) -> Result<bool, StorageFault> {
+        let (log_start, lsn) = self.partition.log_start();
+        let is_old = |info: &SegmentInfo| info.size > 0 && info.next_offset <= log_start;
+        // A log start that is still on its way to the disk is settled later.
+        if lsn > durable || !self.segments.segments().iter().any(is_old) {
+            return Ok(true);
+        }
+        let dir = self.segments.dir();
+        let mut snapshots = PartitionDir::offsets_of(&dir.names()?, "snapshot").into_iter();
+        let settled_end = self.partition.offsets().settled_end;
+        let safe = snapshots.rfind(|at| *at <= settled_end).unwrap_or_default();
+        self.segments.drop_below(log_start.min(safe))?;
+        Ok(!self.segments.segments().iter().any(is_old))
+    }
+
     /// Makes durable what was settled, with the files beside it.
     fn checkpoint(&self) -> Result<(), StorageFault> {
         let dir = self.segments.dir();

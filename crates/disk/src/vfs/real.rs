@@ -112,6 +112,11 @@ impl VfsFile for RealFile {
         Ok(done)
     }
 
+    fn will_read(&self) {
+        // Only a hint: what it cannot do, the reads do.
+        let _ = rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::WillNeed);
+    }
+
     fn read_now(&self, into: &mut [u8], at: u64) -> io::Result<Option<usize>> {
         let mut done = 0;
         while done < into.len() {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use ottla_model::{LeaderEpoch, Millis, Offset, PartitionId};
 
 use super::{Partition, State};
+use crate::batch::BatchHeader;
 use crate::builder::Marker;
 use crate::config::PartitionConfig;
 use crate::epochs::Epochs;
@@ -28,16 +29,35 @@ pub struct Opening {
     /// The epoch to write in from now on.
     pub leader_epoch: LeaderEpoch,
     /// The newest producer snapshot and the log end it is true for. Without one, or with one that is damaged or beyond
-    /// the log end, the log is scanned from its start.
+    /// the log end, all segments are scanned.
     pub producer_snapshot: Option<(Offset, Bytes)>,
     /// The epochs as last checkpointed; those of batches behind the snapshot are added.
     pub epochs: Epochs,
     /// The aborted transactions with a marker below the snapshot, by the offset of their marker.
     pub aborted: Vec<EndedTransaction>,
+    /// What was read of the last batches already, up to the end and without a gap: they are not read again.
+    pub known: Vec<KnownBatch>,
     /// The settings.
     pub config: PartitionConfig,
     /// The time now.
     pub now: Millis,
+}
+
+/// What opening needs to know of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownBatch {
+    header: BatchHeader,
+    marker: Option<Marker>,
+}
+
+impl KnownBatch {
+    /// Of a batch at hand.
+    pub fn of(batch: &StoredBatch) -> KnownBatch {
+        KnownBatch {
+            header: *batch.header(),
+            marker: Marker::of(batch.header(), batch.records()),
+        }
+    }
 }
 
 impl Partition {
@@ -47,7 +67,7 @@ impl Partition {
         let end = opening.segments.end().max(opening.log_start);
         let oldest = opening.segments.segments().first().map(|segment| segment.base_offset);
         let log_start = opening.log_start.max(oldest.unwrap_or(end).min(end));
-        let (scan_from, producers) = opening.restored(log_start, end);
+        let (scan_from, producers) = opening.restored(oldest.unwrap_or(end).min(end), end);
         let mut epochs = opening.epochs;
         epochs.truncate_from_end(end);
         let mut state = State {
@@ -61,10 +81,15 @@ impl Partition {
             epochs,
             aborted: opening.aborted,
         };
-        state
-            .aborted
-            .retain(|ended| ended.last < scan_from && ended.last >= log_start);
-        state.scan(&*opening.segments, scan_from, end, opening.now)?;
+        state.aborted.retain(|ended| ended.last < scan_from);
+        let known_from = opening.known.first().map_or(end, |known| known.header.base_offset);
+        state.scan(&*opening.segments, scan_from, known_from.min(end), opening.now)?;
+        for known in &opening.known {
+            if known.header.last_offset() >= scan_from {
+                state.learn_old(known, opening.now);
+            }
+        }
+        state.aborted.retain(|ended| ended.last >= log_start);
         state.producers.settle(end);
         state.epochs.truncate_from_start(log_start);
         state.epochs.assign(opening.leader_epoch, end);
@@ -80,19 +105,25 @@ impl Partition {
 }
 
 impl Opening {
-    /// Where to scan from, and the producers up to there.
-    fn restored(&self, log_start: Offset, end: Offset) -> (Offset, Producers) {
+    /// Where to scan from, and the producers up to there. Batches below the log start count as long as they are there:
+    /// deleting a producer's records does not make it a stranger.
+    fn restored(&self, oldest: Offset, end: Offset) -> (Offset, Producers) {
         if let Some((at, bytes)) = &self.producer_snapshot
             && *at <= end
             && let Ok(producers) = Producers::restore(bytes, self.now)
         {
-            return (log_start.max(*at), producers);
+            return (oldest.max(*at), producers);
         }
-        (log_start, Producers::default())
+        (oldest, Producers::default())
     }
 }
 
 impl State {
+    fn learn_old(&mut self, known: &KnownBatch, now: Millis) {
+        let timestamp = known.header.max_timestamp.min(now);
+        self.learn(&known.header, known.marker, Lsn(0), timestamp);
+    }
+
     fn scan(
         &mut self,
         segments: &dyn Segments,
@@ -111,8 +142,7 @@ impl State {
                 let Some(batch) = StoredBatch::numbered(batch) else {
                     break;
                 };
-                let marker = Marker::of(&header, batch.records());
-                self.learn(&batch, marker, Lsn(0), header.max_timestamp.min(now));
+                self.learn_old(&KnownBatch::of(&batch), now);
             }
             if from == before {
                 // Nothing but a gap that compaction left.

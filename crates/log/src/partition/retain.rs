@@ -75,6 +75,12 @@ impl Partition {
         }
     }
 
+    /// The first offset that may be read, and the entry that must be durable before anything below it may go.
+    pub fn log_start(&self) -> (Offset, Lsn) {
+        let state = self.lock();
+        (state.log_start, state.log_start_lsn)
+    }
+
     /// Deletes the segments below the log start. Call it once the journal entry that moved the log start is durable.
     pub fn drop_old_segments(&self) -> Result<(), StorageFault> {
         let start = self.lock().log_start;

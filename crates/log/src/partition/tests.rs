@@ -7,6 +7,7 @@ use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset, PartitionId, ProducerE
 use proptest::prelude::*;
 
 use super::*;
+use crate::StoredBatch;
 use crate::config::Retention;
 use crate::records::{Batches, Unpacked};
 use crate::{BatchBuilder, Codec, Durability, MemoryJournal, MemorySegments, Patience};
@@ -40,6 +41,7 @@ impl Fixture {
             producer_snapshot,
             epochs: Epochs::default(),
             aborted,
+            known: Vec::new(),
             config: PartitionConfig::default(),
             now: NOW,
         })
@@ -415,6 +417,7 @@ fn epochs_of_a_checkpoint_are_not_moved_by_the_scan() {
             producer_snapshot: snapshot,
             epochs: checkpoint,
             aborted: Vec::new(),
+            known: Vec::new(),
             config: PartitionConfig::default(),
             now: NOW,
         })

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use kafka_protocol::messages::{GroupId, OffsetCommitRequest, TopicName};
+use kafka_protocol::messages::{DeleteGroupsRequest, GroupId, OffsetCommitRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::cases::{Case, in_states, in_versions};
@@ -16,6 +16,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(in_states("commit/nothing", 2..=9, nothing));
     cases.extend(in_versions("commit/what", 2..=9, what));
     cases.extend(in_versions("commit/group_names", 2..=9, group_names));
+    cases.push(Case::new("commit/empty_group_name", empty_group_name));
     cases.extend(in_versions("commit/retention", 2..=4, retention));
     cases
 }
@@ -150,7 +151,7 @@ fn many(s: &mut Script<'_>, version: i16, shared: &TopicName) -> Result<()> {
 
 fn group_names(s: &mut Script<'_>, version: i16) -> Result<()> {
     let topic = s.topic("own", 1)?.name;
-    for name in ["", " ", "a b", "ü", "."] {
+    for name in [" ", "a b", "ü", "."] {
         let group = GroupId(text(name));
         s.ask(format!("group {name:?}"), version, &commit(&group, &topic, 0, 4))?;
         s.ask(
@@ -169,6 +170,40 @@ fn retention(s: &mut Script<'_>, version: i16) -> Result<()> {
         let request: OffsetCommitRequest = commit(&group, &topic, 0, 4).with_retention_time_ms(retention_ms);
         s.ask(format!("retention {retention_ms}"), version, &request)?;
         s.ask(format!("retention {retention_ms}, after"), 7, &offsets(7, &group, None))?;
+    }
+    Ok(())
+}
+
+/// The group without a name is one for all, so all that can be done with it is done here, and from its beginning.
+fn empty_group_name(s: &mut Script<'_>) -> Result<()> {
+    let topic = s.topic("own", 1)?.name;
+    let group = GroupId(text(""));
+    let delete = DeleteGroupsRequest::default().with_groups_names(vec![group.clone()]);
+    for version in 0..=2 {
+        s.must(2, &delete)?;
+        s.ask(format!("delete v{version}, nothing there"), version, &delete)?;
+        s.must(5, &commit(&group, &topic, 0, 4))?;
+        s.ask(format!("delete v{version}"), version, &delete)?;
+    }
+    for version in 0..=6 {
+        s.ask(
+            format!("describe v{version}, nothing there"),
+            version,
+            &describe(&group),
+        )?;
+    }
+    for version in 2..=9 {
+        s.ask(format!("commit v{version}"), version, &commit(&group, &topic, 0, 4))?;
+    }
+    for version in 1..=9 {
+        s.ask(
+            format!("fetch v{version}"),
+            version,
+            &offsets(version, &group, Some(&[(&topic, &[0])])),
+        )?;
+    }
+    for version in 0..=6 {
+        s.ask(format!("describe v{version}"), version, &describe(&group))?;
     }
     Ok(())
 }

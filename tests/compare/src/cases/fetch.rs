@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::batch::Batch;
 use crate::cases::{Case, in_versions};
 use crate::requests::text;
-use crate::script::{SILENCE, Script, Topic};
+use crate::script::{Script, Topic};
 use crate::setup;
 
 /// All cases of this area.
@@ -299,7 +299,6 @@ fn bad_fields(s: &mut Script<'_>, version: i16) -> Result<()> {
     if version >= 12 {
         s.ask("a cluster id", version, &plain().with_cluster_id(Some(text("other"))))?;
     }
-    s.sleep(SILENCE.as_millis() as u64 / 100);
     Ok(())
 }
 

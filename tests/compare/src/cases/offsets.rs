@@ -22,6 +22,9 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// Partitions by topic.
+type Partitions<'a> = &'a [(&'a TopicName, &'a [i32])];
+
 fn fetch(s: &mut Script<'_>, state: State, version: i16) -> Result<()> {
     let group = states::make(s, state)?;
     let (shared, unknown) = (s.broker.shared.name.clone(), TopicName(s.name("unknown")));
@@ -29,7 +32,7 @@ fn fetch(s: &mut Script<'_>, state: State, version: i16) -> Result<()> {
         s.ask("all", version, &offsets(version, &group.id, None))?;
     }
     let empty = TopicName::default();
-    let some: [(&str, &[(&TopicName, &[i32])]); 7] = [
+    let some: [(&str, Partitions<'_>); 7] = [
         ("nothing", &[]),
         ("one", &[(&shared, &[0])]),
         ("no partitions", &[(&shared, &[])]),
@@ -79,11 +82,6 @@ fn groups(s: &mut Script<'_>, version: i16) -> Result<()> {
     s.ask("no groups", version, &ask(vec![]))?;
     s.ask("two", version, &ask(vec![of(&group.id), of(&missing)]))?;
     s.ask("one twice", version, &ask(vec![of(&group.id), of(&group.id)]))?;
-    s.ask(
-        "with an empty name",
-        version,
-        &ask(vec![of(&GroupId(text(""))), of(&group.id)]),
-    )?;
     Ok(())
 }
 
@@ -147,7 +145,7 @@ fn delete(s: &mut Script<'_>, state: State, version: i16) -> Result<()> {
         .with_member_id(group.member.clone())
         .with_generation_id_or_member_epoch(group.generation);
     s.ask("commit", 5, &member)?;
-    let some: [(&str, &[(&TopicName, &[i32])]); 8] = [
+    let some: [(&str, Partitions<'_>); 8] = [
         ("nothing", &[]),
         ("no partitions", &[(&shared, &[])]),
         ("unknown", &[(&unknown, &[0])]),

@@ -30,24 +30,28 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// A Produce in the form of `version`: names up to 12, ids from 13.
+/// A Produce in the form of `version`: names up to 12, ids from 13. Parts of one topic that follow each other share
+/// its entry.
 pub fn request(version: i16, parts: &[(&Topic, i32, Option<Bytes>)]) -> ProduceRequest {
-    let data = parts.iter().map(|(topic, partition, records)| {
-        let data = PartitionProduceData::default()
-            .with_index(*partition)
-            .with_records(records.clone());
-        let topic_data = TopicProduceData::default().with_partition_data(vec![data]);
-        if version >= 13 {
-            topic_data.with_topic_id(topic.id)
-        } else {
-            topic_data.with_name(topic.name.clone())
-        }
-    });
+    let mut topics: Vec<TopicProduceData> = Vec::new();
+    for of_topic in parts.chunk_by(|a, b| a.0.name == b.0.name) {
+        let data = of_topic.iter().map(|(_, partition, records)| {
+            PartitionProduceData::default()
+                .with_index(*partition)
+                .with_records(records.clone())
+        });
+        let topic_data = TopicProduceData::default().with_partition_data(data.collect());
+        let topic = of_topic[0].0;
+        topics.push(match version {
+            13.. => topic_data.with_topic_id(topic.id),
+            _ => topic_data.with_name(topic.name.clone()),
+        });
+    }
     ProduceRequest::default()
         .with_transactional_id(None)
         .with_acks(-1)
         .with_timeout_ms(10_000)
-        .with_topic_data(data.collect())
+        .with_topic_data(topics)
 }
 
 fn one(version: i16, topic: &Topic, batch: &Batch) -> ProduceRequest {
@@ -118,7 +122,7 @@ fn bad_batches(s: &mut Script<'_>, version: i16) -> Result<()> {
     for (label, change) in BAD {
         let mut batch = sound.clone();
         change(&mut batch);
-        s.ask_briefly(label, version, &one(version, &topic, &batch))?;
+        s.ask(label, version, &one(version, &topic, &batch))?;
     }
     let whole = sound.bytes();
     let glued = |parts: &[&[u8]]| {
@@ -141,7 +145,7 @@ fn bad_batches(s: &mut Script<'_>, version: i16) -> Result<()> {
         ("a batch without records", Some(no_records.bytes())),
         ("garbage for records", Some(garbage.bytes())),
     ] {
-        s.ask_briefly(label, version, &request(version, &[(&topic, 0, records)]))?;
+        s.ask(label, version, &request(version, &[(&topic, 0, records)]))?;
     }
     fetch_all(s, &topic, 0)
 }
@@ -150,7 +154,7 @@ fn bad_requests(s: &mut Script<'_>, version: i16) -> Result<()> {
     let topic = s.topic("topic", 1)?;
     let records = Some(Batch::of(s.time(0), &["one"]).bytes());
     for acks in [2, -2, i16::MAX] {
-        s.ask_briefly(
+        s.ask(
             format!("acks {acks}"),
             version,
             &request(version, &[(&topic, 0, records.clone())]).with_acks(acks),
@@ -175,8 +179,8 @@ fn bad_requests(s: &mut Script<'_>, version: i16) -> Result<()> {
             "one good, one bad",
             vec![
                 (&topic, 0, records.clone()),
-                (&unknown, 0, records.clone()),
                 (&topic, 7, records.clone()),
+                (&unknown, 0, records.clone()),
             ],
         ),
         (
@@ -184,11 +188,11 @@ fn bad_requests(s: &mut Script<'_>, version: i16) -> Result<()> {
             vec![(&topic, 0, records.clone()), (&topic, 0, records.clone())],
         ),
     ] {
-        s.ask_briefly(label, version, &request(version, &parts))?;
+        s.ask(label, version, &request(version, &parts))?;
     }
     let transactional = |id: &str| Some(TransactionalId(text(id)));
     let plain = request(version, &[(&topic, 0, records.clone())]);
-    s.ask_briefly(
+    s.ask(
         "transactional id, plain batch",
         version,
         &plain.with_transactional_id(transactional("t")),
@@ -211,11 +215,13 @@ fn codecs(s: &mut Script<'_>, version: i16) -> Result<()> {
     fetch_all(s, &topic, 0)
 }
 
+type Changing = dyn Fn(&mut Batch);
+
 /// What the broker puts right, or leaves as it is.
 fn corrected(s: &mut Script<'_>, version: i16) -> Result<()> {
     let topic = s.topic("topic", 1)?;
     let (early, late) = (s.time(-5), s.time(50_000));
-    let changes: [(&str, Box<dyn Fn(&mut Batch)>); 7] = [
+    let changes: [(&str, Box<Changing>); 7] = [
         (
             "claims a small max timestamp",
             Box::new(move |b| b.max_timestamp = Some(early)),
@@ -288,7 +294,7 @@ fn acks_none(s: &mut Script<'_>, version: i16) -> Result<()> {
     let mut broken = batch.clone();
     broken.crc = Some(1);
     s.ask_briefly("bad", version, &one(version, &topic, &broken).with_acks(0))?;
-    s.ask_briefly(
+    s.ask(
         "partition 9",
         version,
         &request(version, &[(&topic, 9, Some(batch.bytes()))]).with_acks(0),
@@ -420,6 +426,6 @@ fn bad_fields(s: &mut Script<'_>, version: i16) -> Result<()> {
     }
     let both = |id| Some(Batch::of(s.time(0), &["one"]).by(id, 0, 5).bytes());
     let request = request(version, &[(&topic, 0, both(21)), (&topic, 0, both(22))]);
-    s.ask_briefly("two producers", version, &request)?;
+    s.ask("two producers", version, &request)?;
     fetch_all(s, &topic, 0)
 }

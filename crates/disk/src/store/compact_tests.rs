@@ -1,0 +1,166 @@
+//! Compaction from outside: what is read before, beside and after it.
+
+use std::path::Path;
+
+use ottla_log::retention::RollRules;
+use ottla_log::{BatchBuilder, Origin, Patience, SegmentRead};
+
+use super::*;
+use crate::text::Identity;
+use crate::vfs::SimVfs;
+
+const ROOT: &str = "/data";
+const DAY: i64 = 86_400_000;
+
+fn opening() -> PartitionOpening {
+    PartitionOpening {
+        id: PartitionId::METADATA,
+        topic: TopicName::from("__consumer_offsets"),
+        leader_epoch: LeaderEpoch(0),
+        segments: SegmentConfig {
+            roll: RollRules {
+                bytes_max: 2000,
+                time_max: Millis(7 * DAY),
+                jitter: Millis(0),
+            },
+            index_interval_bytes: 100,
+            ..SegmentConfig::default()
+        },
+        config: PartitionConfig {
+            compacted: true,
+            retention: ottla_log::Retention::Keep,
+            ..PartitionConfig::default()
+        },
+        now: Millis(0),
+    }
+}
+
+fn open(vfs: &SimVfs) -> (LocalStore, Arc<Partition>) {
+    let options = StoreOptions {
+        threads: false,
+        // Nothing is read from memory that is in segments.
+        tail_cache_bytes: 0,
+        ..StoreOptions::new(Identity {
+            cluster_id: "cluster".into(),
+            node_id: 1,
+            directory_id: "directory".into(),
+        })
+    };
+    let (store, _) = LocalStore::open(Arc::new(vfs.clone()), Path::new(ROOT), options).unwrap();
+    let partition = store.open_partition(opening()).unwrap();
+    (store, partition)
+}
+
+/// A record with a value of 100 bytes.
+fn put(partition: &Partition, key: &str, value: u8) {
+    let mut batch = BatchBuilder::new();
+    batch.push(Millis(1), Some(key.as_bytes()), Some(&[value; 100]));
+    partition.append(batch.build(), Origin::Coordinator, Millis(1)).unwrap();
+}
+
+fn flush(store: &LocalStore) {
+    store.flush_once().unwrap();
+    store.settle_once().unwrap();
+}
+
+/// Key, first byte of the value, offset.
+fn replayed(partition: &Partition) -> Vec<(String, u8, i64)> {
+    let mut records = Vec::new();
+    let visit = |record: ottla_log::ReplayedRecord| {
+        let key = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
+        records.push((key, record.value.unwrap()[0], record.offset.0));
+    };
+    partition.replay(visit).unwrap();
+    records
+}
+
+fn last_of_each(records: &[(String, u8, i64)]) -> std::collections::BTreeMap<String, (u8, i64)> {
+    let last = records
+        .iter()
+        .map(|(key, value, offset)| (key.clone(), (*value, *offset)));
+    last.collect()
+}
+
+fn filled(vfs: &SimVfs) -> (LocalStore, Arc<Partition>) {
+    let (store, partition) = open(vfs);
+    for value in 0..60 {
+        put(&partition, ["group-a", "group-b", "group-c"][value as usize % 3], value);
+        flush(&store);
+    }
+    (store, partition)
+}
+
+#[test]
+fn a_compacted_log_replays_the_last_of_each_key_also_after_reopening() {
+    let vfs = SimVfs::new(Path::new("/"));
+    let (store, partition) = filled(&vfs);
+    let before = replayed(&partition);
+    let bytes = partition.size();
+    store.housekeep(Millis(2)).unwrap();
+    assert!(
+        partition.size() < bytes / 2,
+        "{} of {bytes} bytes are left",
+        partition.size()
+    );
+    let after = replayed(&partition);
+    assert!(after.len() < before.len() / 2);
+    assert_eq!(last_of_each(&after), last_of_each(&before));
+    let path = Path::new(ROOT).join(text::CLEANED);
+    let cleaned = crate::vfs::read_file(&vfs, &path).unwrap().unwrap();
+    let end = partition.offsets();
+    drop((store, partition));
+    let (store, partition) = open(&vfs);
+    assert_eq!(replayed(&partition), after);
+    assert_eq!(partition.offsets().log_end, end.log_end);
+    let text = String::from_utf8(cleaned.to_vec()).unwrap();
+    assert!(text.starts_with("0\n1\n__consumer_offsets 0 "), "{text:?}");
+    let syncs = vfs.syncs();
+    store.housekeep(Millis(2)).unwrap();
+    assert_eq!(
+        vfs.syncs(),
+        syncs,
+        "the dirty range survives a restart: there is nothing to clean"
+    );
+}
+
+#[test]
+fn a_reader_of_an_old_segment_is_not_given_the_new_ones_bytes() {
+    let vfs = SimVfs::new(Path::new("/"));
+    let (store, partition) = filled(&vfs);
+    let open = store.shared.open(PartitionId::METADATA).unwrap();
+    let old = open.segments.complete_below(Offset(60));
+    let read = |segment: &Arc<crate::segment::Segment>| {
+        let SegmentRead::Batches(bytes) = segment
+            .read(segment.base(), segment.next(), 4000, Patience::Wait)
+            .unwrap()
+        else {
+            panic!("a patient read never waits")
+        };
+        bytes
+    };
+    let before = old.iter().map(read).collect::<Vec<_>>();
+    store.housekeep(Millis(2)).unwrap();
+    assert_eq!(old.iter().map(read).collect::<Vec<_>>(), before);
+    let new = open.segments.complete_below(Offset(60));
+    assert!(new.iter().map(read).ne(before), "another reader is given the new ones");
+    drop(partition);
+}
+
+#[test]
+fn an_old_segment_is_closed_by_the_clock_and_then_cleaned() {
+    let vfs = SimVfs::new(Path::new("/"));
+    let (store, partition) = open(&vfs);
+    for value in 0..5 {
+        put(&partition, "group", value);
+    }
+    flush(&store);
+    store.housekeep(Millis(7 * DAY)).unwrap();
+    assert_eq!(replayed(&partition).len(), 5, "it is still written");
+    store.housekeep(Millis(7 * DAY + 2)).unwrap();
+    assert_eq!(replayed(&partition), [("group".to_owned(), 4, 4)]);
+    put(&partition, "group", 5);
+    flush(&store);
+    drop((store, partition));
+    let (_store, partition) = open(&vfs);
+    assert_eq!(replayed(&partition).last(), Some(&("group".to_owned(), 5, 5)));
+}
