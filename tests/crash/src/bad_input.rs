@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::broker::{Launch, Program, last_lines};
 use crate::client::Client;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, within};
 use crate::trouble::{During, Trouble, expect};
 
 mod batches;
@@ -32,7 +32,10 @@ const CLOSES_WITHIN: Duration = Duration::from_secs(3);
 
 /// Sends all of it.
 pub fn run(program: &Program) -> Result<String, Trouble> {
-    let evidence = Evidence::new("bad-input")?;
+    within("bad-input", |evidence| beside_a_neighbour(program, evidence))
+}
+
+fn beside_a_neighbour(program: &Program, evidence: &Evidence) -> Result<String, Trouble> {
     raise_descriptor_limit();
     let launch = Launch::new(program, evidence.path())?;
     let mut broker = launch.start()?;
@@ -49,8 +52,8 @@ pub fn run(program: &Program) -> Result<String, Trouble> {
     })?;
     let (_, peak) = broker.resident()?;
     let calm = neighbour.end();
-    let mut words = outcome.map_err(|trouble| kept(&trouble, &evidence))?;
-    words.push(calm.map_err(|trouble| kept(&trouble, &evidence))?);
+    let mut words = outcome?;
+    words.push(calm?);
     let growth = peak.saturating_sub(resident);
     expect(growth <= RSS_GROWTH_MAX || is_kafka(program), || {
         format!(
@@ -65,7 +68,6 @@ pub fn run(program: &Program) -> Result<String, Trouble> {
         RSS_GROWTH_MAX >> 20
     ));
     broker.stop()?;
-    evidence.passed();
     Ok(words.join(", "))
 }
 
@@ -146,10 +148,6 @@ fn send(address: SocketAddr, bytes: &[u8], patience: Duration) -> Result<(Fate, 
 
 fn is_kafka(program: &Program) -> bool {
     matches!(program, Program::Kafka(_))
-}
-
-fn kept(trouble: &Trouble, evidence: &Evidence) -> Trouble {
-    Trouble::new(format!("{trouble} (kept in {})", evidence.path().display()))
 }
 
 /// The crowd needs more descriptors than some systems give by default; the broker inherits the limit.

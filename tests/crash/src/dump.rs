@@ -11,7 +11,7 @@ use ottla_log::Codec;
 use crate::broker::{Launch, Program};
 use crate::client::{Client, Membership};
 use crate::content::{Sender, Shape, Value, batch};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, within};
 use crate::load::{self, Load};
 use crate::random::Random;
 use crate::trouble::{During, Trouble, expect};
@@ -48,11 +48,7 @@ type Contents = BTreeMap<(String, i32), Vec<(i64, Value)>>;
 
 /// Uses a directory and lets Kafka's tool read it, twice.
 pub fn run(program: &Program, script: &Path) -> Result<String, Trouble> {
-    let evidence = Evidence::new("dump")?;
-    let words = use_and_dump(program, script, &evidence);
-    let words = words.map_err(|trouble| Trouble::new(format!("{trouble} (kept in {})", evidence.path().display())))?;
-    evidence.passed();
-    Ok(words)
+    within("dump", |evidence| use_and_dump(program, script, evidence))
 }
 
 fn use_and_dump(program: &Program, script: &Path, evidence: &Evidence) -> Result<String, Trouble> {
