@@ -107,6 +107,7 @@ fn settle(shared: &Shared) {
             bytes_then = shared.journal.live_bytes();
         }
         report(&result, &mut failed);
+        shared.settling_fails.store(failed, Ordering::Release);
         while let Ok(true) = shared.delete_once() {}
         if failed {
             thread::sleep(RETRY);

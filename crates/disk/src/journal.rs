@@ -273,6 +273,12 @@ impl DiskJournal {
         written.settling = written.settling.saturating_sub(bytes);
     }
 
+    /// Whether three quarters of `ottla.journal.bytes.max` are in use.
+    pub fn is_nearly_full(&self) -> bool {
+        let queue = self.queue();
+        (queue.live_bytes + queue.bytes) / 3 > self.limits.bytes_max / 4
+    }
+
     /// Bytes that are in memory alone or in memory and journal: accepted, and not yet in a segment.
     pub fn unsettled_bytes(&self) -> u64 {
         let queued = self.queue().bytes;

@@ -18,6 +18,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     /// Partitions with changes that no checkpoint covers.
     touched: Mutex<BTreeSet<PartitionId>>,
     log_starts: Mutex<Offsets>,
+    /// The last settling failed; it is tried again.
+    pub(crate) settling_fails: AtomicBool,
     /// Where the last round of compaction ended.
     cleaned: Mutex<Offsets>,
     /// One round of compaction at a time. Taken before `work`.
@@ -150,9 +153,12 @@ impl LocalStore {
         self.shared.journal.durability()
     }
 
-    /// Whether more is waiting to be settled than memory should hold: a producer that can wait should.
+    /// Whether more is waiting to be settled than memory should hold, or more to be checkpointed than the journal has room
+    /// for: a producer that can wait should. Not while settling fails, for then waiting helps nobody and an error is due.
     pub fn is_behind(&self) -> bool {
-        self.shared.journal.unsettled_bytes() > self.shared.options.unsettled_bytes_max
+        let journal = &self.shared.journal;
+        let behind = journal.unsettled_bytes() > self.shared.options.unsettled_bytes_max || journal.is_nearly_full();
+        behind && !self.shared.settling_fails.load(Ordering::Acquire)
     }
 
     /// Partitions with journal entries that are not in their segments yet. Open each, or forget it: until then the

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
 use ottla_log::{AppendFault, Lsn, Origin, batch::BatchHeader, batch::attributes};
@@ -150,7 +149,7 @@ fn append_one(
     data: &PartitionProduceData,
 ) -> Result<(PartitionProduceResponse, Lsn), Refusal> {
     let partition = topic.partition(data.index).map_err(|fault| fault.code())?;
-    let batch = data.records.clone().unwrap_or_else(Bytes::new);
+    let batch = data.records.clone().unwrap_or_default();
     if version < ZSTD_SINCE && uses_zstd(&batch) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }

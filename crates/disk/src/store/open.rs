@@ -69,6 +69,7 @@ pub(super) fn open(
         pending: Mutex::new(pending),
         touched: Mutex::new(BTreeSet::new()),
         log_starts: Mutex::new(log_starts.clone()),
+        settling_fails: std::sync::atomic::AtomicBool::new(false),
         cleaned: Mutex::new(cleaned),
         cleaning: Mutex::new(()),
         work: Mutex::new(Work {
