@@ -33,6 +33,17 @@ impl Value {
         self.0 & NUMBER
     }
 
+    /// The key of its record: text, so that other people's tools can print it.
+    pub fn key(self) -> String {
+        format!("{:016x}", self.0)
+    }
+
+    /// The value with this key.
+    pub fn of_key(key: &[u8]) -> Option<Value> {
+        let text = std::str::from_utf8(key).ok().filter(|text| text.len() == 16)?;
+        u64::from_str_radix(text, 16).ok().map(Value)
+    }
+
     /// The value `steps` later of the same producer and partition.
     pub fn plus(self, steps: u64) -> Value {
         Value(self.0 + steps)
@@ -80,7 +91,7 @@ pub fn batch(first: Value, shape: Shape, sender: Option<Sender>) -> Bytes {
         let value = first.plus(step);
         builder.push(
             now,
-            Some(&value.0.to_be_bytes()),
+            Some(value.key().as_bytes()),
             Some(&body(value, shape.record_bytes)),
         );
     }
@@ -93,12 +104,12 @@ pub fn now() -> Millis {
     Millis(now.map_or(0, |now| now.as_millis() as i64))
 }
 
-/// The body of a record: bytes that follow from the value and its own length.
-fn body(value: Value, bytes: usize) -> Vec<u8> {
+/// The body of a record: letters that follow from the value and their number.
+pub fn body(value: Value, bytes: usize) -> Vec<u8> {
     let mut random = Random::new(value.0 ^ (bytes as u64) << 1);
     let mut body = Vec::with_capacity(bytes + 8);
     while body.len() < bytes {
-        body.extend_from_slice(&random.draw().to_be_bytes());
+        body.extend(random.draw().to_be_bytes().map(|byte| b'a' + byte % 26));
     }
     body.truncate(bytes);
     body
@@ -121,8 +132,7 @@ pub fn read(records: Bytes, from: i64) -> Result<Vec<(i64, Value)>, Trouble> {
             if offset < from {
                 continue;
             }
-            let key = record.key.and_then(|key| <[u8; 8]>::try_from(key).ok());
-            let value = key.map(|key| Value(u64::from_be_bytes(key)));
+            let value = record.key.and_then(Value::of_key);
             let value = value.ok_or_else(|| Trouble::new(format!("the key at offset {offset} is not ours")))?;
             let content = record.value.unwrap_or_default();
             expect(content == body(value, content.len()), || {

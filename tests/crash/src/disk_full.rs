@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::breakage::copy_directory;
 use crate::broker::{Launch, Program, last_lines};
 use crate::client::{Client, Membership, code};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, within};
 use crate::ledger::Ledger;
 use crate::small_disk::SmallDisk;
 use crate::trouble::{Trouble, expect};
@@ -27,22 +28,21 @@ const SETTINGS: &[&str] = &["ottla.journal.file.bytes=4194304", "ottla.journal.b
 
 /// Fills the disk, looks, and gives the room back.
 pub fn run(program: &Program) -> Result<String, Trouble> {
-    let evidence = Evidence::new("disk-full")?;
+    within("disk-full", |evidence| on_small_disk(program, evidence))
+}
+
+fn on_small_disk(program: &Program, evidence: &Evidence) -> Result<String, Trouble> {
     let disk = SmallDisk::mount(evidence.path(), DISK_BYTES)?;
     let mut launch = Launch::new(program, evidence.path())?;
     launch.settings.extend(SETTINGS.iter().map(ToString::to_string));
     launch.place = Some(disk.path().join("data"));
     let outcome = fill_and_relieve(&launch, &disk);
-    let kind = disk.kind;
     if outcome.is_err() {
         // The mount goes with the check; what the broker left on it is part of the evidence.
-        let _ = crate::breakage::copy_directory(&launch.data(), &evidence.path().join("data-as-left"));
+        let _ = copy_directory(&launch.data(), &evidence.path().join("data-as-left"));
     }
-    drop(disk);
-    let words =
-        outcome.map_err(|trouble| Trouble::new(format!("{trouble} (kept in {})", evidence.path().display())))?;
-    evidence.passed();
-    Ok(format!("{kind} of {} MiB: {words}", DISK_BYTES >> 20))
+    let words = outcome?;
+    Ok(format!("{} of {} MiB: {words}", disk.kind, DISK_BYTES >> 20))
 }
 
 fn fill_and_relieve(launch: &Launch, disk: &SmallDisk) -> Result<String, Trouble> {

@@ -12,9 +12,16 @@ pub struct Evidence {
     keep: bool,
 }
 
+/// Runs a check in a directory of its own. If it fails, the directory stays and the trouble names it.
+pub fn within<T>(name: &str, check: impl FnOnce(&Evidence) -> Result<T, Trouble>) -> Result<T, Trouble> {
+    let mut evidence = Evidence::new(name)?;
+    let outcome = check(&evidence);
+    evidence.keep = outcome.is_err();
+    outcome.map_err(|trouble| Trouble::new(format!("{trouble} (kept in {})", evidence.path.display())))
+}
+
 impl Evidence {
-    /// A fresh directory for the check `name`, below `OTTLA_CRASH_DIR` or the system's place for temporary files.
-    pub fn new(name: &str) -> Result<Evidence, Trouble> {
+    fn new(name: &str) -> Result<Evidence, Trouble> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let parent = std::env::var_os("OTTLA_CRASH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -26,11 +33,6 @@ impl Evidence {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The check passed: nothing needs to be kept.
-    pub fn passed(mut self) {
-        self.keep = false;
     }
 }
 

@@ -8,7 +8,7 @@ use ottla_log::Codec;
 use crate::broker::{Launch, Program};
 use crate::client::{Client, Membership};
 use crate::content::{Shape, Value, batch};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, within};
 use crate::trace::{self, Call, Deed};
 use crate::trouble::{Trouble, expect};
 
@@ -24,7 +24,10 @@ const SHAPE: Shape = Shape {
 
 /// Counts the flushes, and looks at what stands before each answer.
 pub fn run(program: &Program) -> Result<String, Trouble> {
-    let evidence = Evidence::new("flushes")?;
+    within("flushes", |evidence| trace_requests(program, evidence))
+}
+
+fn trace_requests(program: &Program, evidence: &Evidence) -> Result<String, Trouble> {
     let file = evidence.path().join("strace");
     let mut launch = Launch::new(program, evidence.path())?;
     launch.wrapper = trace::wrapper(&file);
@@ -52,7 +55,6 @@ pub fn run(program: &Program) -> Result<String, Trouble> {
          acks=1 {} flushes before the last of {REQUESTS} answers, {} answers had waited for one",
         all.flushes, commits.flushes, one.flushes, one.covered
     );
-    evidence.passed();
     Ok(words)
 }
 

@@ -10,11 +10,11 @@ use crate::breakage::{Breakage, break_history, copy_directory, wipe_journal_tail
 use crate::broker::{Broker, Launch, Program};
 use crate::checker::{self, Anomaly};
 use crate::client::Client;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, within};
 use crate::history::{self, Event, runs};
 use crate::load::{Load, PARTITIONS, Stage, TOPIC};
 use crate::random::Random;
-use crate::trouble::{Trouble, expect};
+use crate::trouble::{During, Trouble, expect};
 
 /// How long the load runs before a kill, in milliseconds.
 const LIFE: (u64, u64) = (30, 450);
@@ -43,44 +43,44 @@ pub struct Kill {
 
 /// Kills and restarts, and judges. The words on success are the figures.
 pub fn run(kill: &Kill) -> Result<String, Trouble> {
-    let evidence = Evidence::new("kill")?;
-    let mut run = Rounds::begin(kill, &evidence)?;
-    let killed = run.all_rounds(kill.rounds, &evidence);
-    let judged = killed.and_then(|()| run.finish(&evidence));
-    let (stage, mut words) = judged.map_err(|trouble| in_evidence(&trouble, kill.seed, &evidence))?;
-    words.push_str(&break_histories(&stage)?);
-    evidence.passed();
-    Ok(words)
+    let words = within("kill", |evidence| {
+        let mut run = Rounds::begin(kill, evidence)?;
+        run.all_rounds(kill.rounds, evidence)?;
+        let (stage, mut words) = run.finish(evidence)?;
+        words.push_str(&break_histories(&stage)?);
+        Ok(words)
+    });
+    words.during(format!("seed {}", kill.seed))
 }
 
 /// Shows that a breakage is caught. The words say as what.
 pub fn run_broken(kill: &Kill, breakage: Breakage) -> Result<String, Trouble> {
-    let evidence = Evidence::new("kill-broken")?;
-    let mut run = Rounds::begin(kill, &evidence)?;
-    let anomalies = match breakage {
-        Breakage::Rollback | Breakage::JournalFrame => run.break_directory(breakage, &evidence)?,
-        _ => {
-            run.all_rounds(kill.rounds.min(2), &evidence)?;
-            let (stage, _) = run.finish(&evidence)?;
-            let mut entries = stage.history.entries();
-            expect(break_history(breakage, &mut entries), || {
-                "the history holds nothing to break".to_owned()
-            })?;
-            checker::check(&entries)
-        }
-    };
     let expected = breakage.caught_as();
-    let caught = anomalies.iter().find(|anomaly| anomaly.kind == expected);
-    let caught = caught.ok_or_else(|| {
-        let trouble = format!(
-            "{breakage:?} was not caught as {expected:?}, but as {}",
-            in_words(&anomalies)
-        );
-        in_evidence(&Trouble::new(trouble), kill.seed, &evidence)
+    within("kill-broken", |evidence| {
+        let anomalies = anomalies_of(kill, breakage, evidence)?;
+        let caught = anomalies.iter().find(|anomaly| anomaly.kind == expected);
+        let caught = caught.ok_or_else(|| {
+            Trouble::new(format!(
+                "{breakage:?} was not caught as {expected:?}, but as {}",
+                in_words(&anomalies)
+            ))
+        })?;
+        Ok(format!("{breakage:?} was caught: {caught}"))
+    })
+}
+
+fn anomalies_of(kill: &Kill, breakage: Breakage, evidence: &Evidence) -> Result<Vec<Anomaly>, Trouble> {
+    let mut run = Rounds::begin(kill, evidence)?;
+    if matches!(breakage, Breakage::Rollback | Breakage::JournalFrame) {
+        return run.break_directory(breakage, evidence);
+    }
+    run.all_rounds(kill.rounds.min(2), evidence)?;
+    let (stage, _) = run.finish(evidence)?;
+    let mut entries = stage.history.entries();
+    expect(break_history(breakage, &mut entries), || {
+        "the history holds nothing to break".to_owned()
     })?;
-    let words = format!("{breakage:?} was caught: {caught}");
-    evidence.passed();
-    Ok(words)
+    Ok(checker::check(&entries))
 }
 
 /// A broker with its load, over all rounds.
@@ -129,7 +129,7 @@ impl Rounds {
             self.kill()?;
             self.restart()?;
             self.drain()?;
-            if round % ROUNDS_PER_CHECK == 0 {
+            if round.is_multiple_of(ROUNDS_PER_CHECK) {
                 self.judge(evidence)?;
             }
         }
@@ -308,11 +308,4 @@ fn in_words(anomalies: &[Anomaly]) -> String {
         .keys()
         .filter_map(|kind| anomalies.iter().find(|anomaly| anomaly.kind == *kind));
     firsts.map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-fn in_evidence(trouble: &Trouble, seed: u64, evidence: &Evidence) -> Trouble {
-    Trouble::new(format!(
-        "{trouble} (seed {seed}, kept in {})",
-        evidence.path().display()
-    ))
 }

@@ -3,6 +3,7 @@
 //!
 //! The broker is only ever talked to from outside: by its binary, its signals, its port and its files.
 
+pub mod bad_input;
 pub mod breakage;
 pub mod broker;
 pub mod checker;
@@ -10,6 +11,7 @@ pub mod client;
 pub mod connection;
 pub mod content;
 pub mod disk_full;
+pub mod dump;
 pub mod evidence;
 pub mod flush_fails;
 pub mod flushes;

@@ -23,7 +23,7 @@ pub const PARTITIONS: i32 = 4;
 const PRODUCERS: u64 = 3;
 const COMMITTERS: u64 = 2;
 /// How long a running broker may take to acknowledge anything.
-const PROGRESS: Duration = Duration::from_secs(10);
+const PROGRESS: Duration = Duration::from_secs(15);
 /// How long an actor waits before it tries a broker again that refused it.
 const PAUSE: Duration = Duration::from_millis(3);
 
@@ -108,6 +108,11 @@ impl Load {
         let mut client = Client::open(address)?;
         client.create_topic(TOPIC, PARTITIONS, &[("segment.bytes", "1048576")])?;
         client.find_coordinator("any")?;
+        Load::begin_again(address, random)
+    }
+
+    /// Lets the actors begin on the topic that is there.
+    pub fn begin_again(address: SocketAddr, random: &Random) -> Result<Load, Trouble> {
         let stage = Arc::new(Stage {
             address,
             history: History::default(),

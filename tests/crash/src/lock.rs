@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::broker::{Launch, Program, free_port, last_lines};
 use crate::client::Client;
 use crate::content::{Shape, Value, batch};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, within};
 use crate::trouble::{Trouble, expect};
 use ottla_log::Codec;
 
@@ -18,7 +18,10 @@ const SHAPE: Shape = Shape {
 
 /// Starts two on one directory.
 pub fn run(program: &Program) -> Result<String, Trouble> {
-    let evidence = Evidence::new("lock")?;
+    within("lock", |evidence| start_two(program, evidence))
+}
+
+fn start_two(program: &Program, evidence: &Evidence) -> Result<String, Trouble> {
     let Program::Ottla(binary) = program else {
         return Ok("only of Ottla".to_owned());
     };
@@ -67,7 +70,6 @@ pub fn run(program: &Program) -> Result<String, Trouble> {
         format!("the first broker's records are {values:?} after its restart")
     })?;
     broker.stop()?;
-    evidence.passed();
     Ok(format!("refused with {}: {}", output.status, last_lines(&said, 1)))
 }
 

@@ -1,6 +1,6 @@
 //! `ottla-crash`: the checks by name, one line for each, exit code 1 if one does not hold.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use ottla_crash::broker::Program;
 use ottla_crash::kill::Kill;
 use ottla_crash::random;
 use ottla_crash::trouble::Trouble;
-use ottla_crash::{disk_full, flush_fails, flushes, kill, lock};
+use ottla_crash::{bad_input, disk_full, dump, flush_fails, flushes, kill, lock};
 
 /// Takes a broker's power, disk and patience, and judges what is left.
 #[derive(Parser)]
@@ -50,6 +50,30 @@ enum Command {
     DiskFull {
         #[command(flatten)]
         target: Target,
+    },
+    /// Frames, batches and counts that are wrong, connections that stop or crowd
+    BadInput {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Kafka's own DumpLogSegments reads the data directory (needs Java)
+    Dump {
+        #[command(flatten)]
+        target: Target,
+        /// tests/oracle/kafka.sh, which runs Kafka's tools
+        #[arg(long, value_name = "SCRIPT", default_value = "tests/oracle/kafka.sh")]
+        tools: PathBuf,
+    },
+    /// Everything, one line for each
+    All {
+        #[command(flatten)]
+        target: Target,
+        /// How often the broker is killed
+        #[arg(long, default_value_t = 30)]
+        rounds: u32,
+        /// tests/oracle/kafka.sh, which runs Kafka's tools
+        #[arg(long, value_name = "SCRIPT", default_value = "tests/oracle/kafka.sh")]
+        tools: PathBuf,
     },
     /// A second broker on the same directory refuses to start
     Lock {
@@ -99,9 +123,35 @@ fn main() -> ExitCode {
         Command::Flushes { target } => check("flushes", || flushes::run(&target.program())),
         Command::FlushFails { target } => check("flush-fails", || flush_fails::run(&target.program())),
         Command::DiskFull { target } => check("disk-full", || disk_full::run(&target.program())),
+        Command::BadInput { target } => check("bad-input", || bad_input::run(&target.program())),
+        Command::Dump { target, tools } => check("dump", || dump::run(&target.program(), &tools)),
         Command::Lock { target } => check("lock", || lock::run(&target.program())),
+        Command::All { target, rounds, tools } => all(&target.program(), rounds, &tools),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Every check, one after the other, also when one fails.
+fn all(program: &Program, rounds: u32, tools: &Path) -> bool {
+    let kill = Kill {
+        program: program.clone(),
+        rounds,
+        seed: random::seed(),
+    };
+    let outcomes = [
+        check("lock", || lock::run(program)),
+        check("flushes", || flushes::run(program)),
+        check("flush-fails", || flush_fails::run(program)),
+        check("kill", || kill::run(&kill)),
+        check("kill, rolled back", || kill::run_broken(&kill, Breakage::Rollback)),
+        check("kill, journal wiped", || {
+            kill::run_broken(&kill, Breakage::JournalFrame)
+        }),
+        check("disk-full", || disk_full::run(program)),
+        check("dump", || dump::run(program, tools)),
+        check("bad-input", || bad_input::run(program)),
+    ];
+    outcomes.iter().all(|passed| *passed)
 }
 
 /// Runs one check and says how it went.

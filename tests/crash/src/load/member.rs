@@ -160,11 +160,11 @@ impl Member<'_> {
     /// Polls and commits until the group wants something else.
     fn read(&mut self, client: &mut Client) -> Result<(), Trouble> {
         let mut beat = Instant::now();
-        let mut polls = 0;
+        let mut polls = 0_u32;
         while !self.stage.is_ending() {
             self.poll(client)?;
             polls += 1;
-            if polls % POLLS_PER_COMMIT == 0 && !self.stage.is_paused() && !self.commit(client)? {
+            if polls.is_multiple_of(POLLS_PER_COMMIT) && !self.stage.is_paused() && !self.commit(client)? {
                 return Ok(());
             }
             if beat.elapsed() > HEARTBEAT {
