@@ -24,9 +24,6 @@ const INSTALLERS: &[(&str, &str)] = &[
     ("install the Node client", "tests/clients/node/install.sh"),
 ];
 
-/// What is done to the broker's power, disk and patience.
-const CRASH_CHECKS: &[&str] = &["flushes", "lock", "flush-fails", "disk-full", "kill --rounds 30"];
-
 /// Seconds each fuzz target gets within the test command.
 const FUZZ_SECONDS: &str = "5";
 
@@ -99,11 +96,11 @@ fn black_box(extent: Extent) -> Outcome {
         scenes,
         &["run", "--broker", "ottla", "--binary", binary, "--jobs", "8"],
     )?;
-    for check in CRASH_CHECKS {
-        let mut arguments: Vec<&str> = check.split(' ').collect();
-        arguments.extend(["--binary", binary]);
-        step::run(check, "target/release/ottla-crash", &arguments)?;
-    }
+    step::run(
+        "crash checks",
+        "target/release/ottla-crash",
+        &["all", "--binary", binary],
+    )?;
     compare::with_recording()?;
     compare::with_kafka()?;
     fuzz::prepare()?;

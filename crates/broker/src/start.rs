@@ -237,7 +237,8 @@ fn open_store(directory: &Path, config: &BrokerConfig) -> Result<(Arc<LocalStore
     // A small journal is emptied more often, or it would be full long before a checkpoint is due.
     options.settle_bytes = options.settle_bytes.min(options.journal.bytes_max / 8);
     options.checkpoint_bytes = options.checkpoint_bytes.min(options.journal.bytes_max / 4);
-    options.journal.file_bytes = config.ottla.journal_file_bytes;
+    // Several files, or the one in use could not be left when it is full.
+    options.journal.file_bytes = config.ottla.journal_file_bytes.min(config.ottla.journal_bytes_max / 4);
     options.dedupe_bytes = config
         .cleaner
         .enable

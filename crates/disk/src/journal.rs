@@ -228,7 +228,9 @@ impl DiskJournal {
         let mut shelf = lock(&self.shelf);
         shelf.recycle(settled);
         let surplus = shelf.take_surplus();
-        let current = flusher.current.as_ref().map_or(0, |current| current.position);
+        // A current file whose entries are all settled holds nothing that is needed.
+        let needed = flusher.current.as_ref().filter(|current| current.last > settled);
+        let current = needed.map_or(0, |current| current.position);
         let mut queue = self.queue();
         queue.live_bytes = shelf.live_bytes() + current;
         queue.no_space = false;
@@ -273,9 +275,18 @@ impl DiskJournal {
         written.settling = written.settling.saturating_sub(bytes);
     }
 
+    /// Whether entries are taken at all.
+    pub fn is_open(&self) -> bool {
+        self.queue().state == State::Open
+    }
+
     /// Whether three quarters of `ottla.journal.bytes.max` are in use.
     pub fn is_nearly_full(&self) -> bool {
         let queue = self.queue();
+        // One that failed or stopped gets no emptier by waiting.
+        if queue.state != State::Open {
+            return false;
+        }
         (queue.live_bytes + queue.bytes) / 3 > self.limits.bytes_max / 4
     }
 
@@ -464,7 +475,9 @@ impl Journal for DiskJournal {
         }
         let full = queue.live_bytes + queue.bytes + bytes > self.limits.bytes_max
             || queue.bytes + bytes > self.limits.buffered_bytes_max.max(bytes);
-        if full || queue.no_space {
+        // What makes room is let in as long as there is any.
+        let frees = matches!(entry.body, EntryBody::LogStart(_));
+        if (full && !frees) || queue.no_space {
             return Err(JournalFault::Full);
         }
         let lsn = queue.next;

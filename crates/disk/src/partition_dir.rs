@@ -9,7 +9,7 @@ use ottla_model::{Offset, ProducerId, TopicId, TopicPartition};
 
 use crate::segment::name_of;
 use crate::text::{partition_metadata, topic_of_metadata};
-use crate::vfs::{Vfs, fault, read_file, replace_file};
+use crate::vfs::{Vfs, fault, final_fault, read_file, replace_file};
 
 const METADATA: &str = "partition.metadata";
 const EPOCHS: &str = "leader-epoch-checkpoint";
@@ -71,7 +71,7 @@ impl PartitionDir {
     pub fn sync(&self) -> Result<(), StorageFault> {
         self.vfs
             .sync_dir(&self.path)
-            .map_err(|error| fault("sync", &self.path, &error))
+            .map_err(|error| final_fault("sync", &self.path, &error))
     }
 
     /// The offsets that files with `suffix` are named after, ascending.

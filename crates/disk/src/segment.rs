@@ -10,7 +10,7 @@ use ottla_log::{Patience, SegmentInfo, SegmentRead, StorageFault, StoredBatch};
 use ottla_model::{Millis, Offset};
 
 use crate::file_cache::{FileCache, FileKey};
-use crate::vfs::{Open, VfsFile, fault, read_bytes};
+use crate::vfs::{Open, VfsFile, fault, final_fault, read_bytes};
 
 pub mod index;
 pub mod swap;
@@ -170,7 +170,7 @@ impl Segment {
             return Ok(());
         }
         let log = self.file(Part::Log, Open::Existing)?;
-        log.sync().map_err(|error| self.fault(Part::Log, "flush", &error))?;
+        log.sync().map_err(|error| self.flush_fault(Part::Log, &error))?;
         for part in [Part::Offsets, Part::Times] {
             let file = self.file(part, Open::Create)?;
             let write = || {
@@ -183,7 +183,7 @@ impl Segment {
                 drop(state);
                 file.sync()
             };
-            write().map_err(|error| self.fault(part, "flush", &error))?;
+            write().map_err(|error| self.flush_fault(part, &error))?;
         }
         self.lock().dirty = false;
         Ok(())
@@ -593,6 +593,12 @@ impl Segment {
 
     fn fault(&self, part: Part, operation: &'static str, error: &io::Error) -> StorageFault {
         fault(operation, &self.path(part), error)
+    }
+
+    /// A flush that failed, be it for want of space, is never asked again and believed: the system may have dropped what
+    /// it could not write.
+    fn flush_fault(&self, part: Part, error: &io::Error) -> StorageFault {
+        final_fault("flush", &self.path(part), error)
     }
 
     fn corrupt(&self, position: u64, what: &'static str) -> StorageFault {

@@ -164,6 +164,7 @@ impl DiskSegments {
             return Ok(false);
         }
         last.close();
+        last.sync()?;
         last.release();
         self.begin(last.next())?;
         Ok(true)
@@ -264,7 +265,9 @@ impl Segments for DiskSegments {
     fn append(&self, batches: &[StoredBatch]) -> Result<(), StorageFault> {
         let _change = self.lock_change();
         let config = self.config();
-        let mut rest = batches;
+        // An append that failed half way is tried again as a whole: what it wrote before it rolled is there.
+        let end = self.end();
+        let mut rest = &batches[batches.partition_point(|batch| batch.base_offset() < end)..];
         while let Some(first) = rest.first() {
             let segment = self.active(first, &config)?;
             let info = segment.info();

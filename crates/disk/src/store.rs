@@ -158,7 +158,7 @@ impl LocalStore {
     pub fn is_behind(&self) -> bool {
         let journal = &self.shared.journal;
         let behind = journal.unsettled_bytes() > self.shared.options.unsettled_bytes_max || journal.is_nearly_full();
-        behind && !self.shared.settling_fails.load(Ordering::Acquire)
+        behind && journal.is_open() && !self.shared.settling_fails.load(Ordering::Acquire)
     }
 
     /// Partitions with journal entries that are not in their segments yet. Open each, or forget it: until then the

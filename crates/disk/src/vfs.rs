@@ -125,6 +125,16 @@ pub(crate) fn replace_file(vfs: &dyn Vfs, path: &Path, content: Bytes) -> Result
     write().map_err(|error| fault("replace", path, &error))
 }
 
+/// A fault that trying again does not mend, whatever its cause: a failed flush.
+pub(crate) fn final_fault(operation: &'static str, path: &Path, error: &io::Error) -> StorageFault {
+    StorageFault::Io {
+        operation,
+        path: path.display().to_string(),
+        cause: error.to_string(),
+        out_of_space: false,
+    }
+}
+
 /// An error of the file system as a storage fault.
 pub(crate) fn fault(operation: &'static str, path: &Path, error: &io::Error) -> StorageFault {
     StorageFault::Io {

@@ -282,7 +282,8 @@ impl<M: Logged> Driver<M> {
         let replayed = self.replay(&mut shard)?;
         let step = shard.loaded(self.clock.steady(), |records| self.append(records));
         inner.shard = shard;
-        inner.loaded = true;
+        // Refused by the log, the shard is ahead of it again; the timer task tries anew.
+        inner.loaded = step.is_ok();
         if let Ok(step) = step {
             inner.deliver(step, None);
         }

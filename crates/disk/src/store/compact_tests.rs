@@ -66,7 +66,8 @@ fn flush(store: &LocalStore) {
 /// Key, first byte of the value, offset.
 fn replayed(partition: &Partition) -> Vec<(String, u8, i64)> {
     let mut records = Vec::new();
-    let visit = |record: ottla_log::ReplayedRecord| {
+    let visit = |record: Result<ottla_log::ReplayedRecord, ottla_log::Unreadable>| {
+        let record = record.unwrap();
         let key = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
         records.push((key, record.value.unwrap()[0], record.offset.0));
     };

@@ -139,7 +139,12 @@ impl Replay {
         let got = self.files[first.file].read_at(buffer, first.position)?;
         buffer.truncate(got);
         let bytes = buffer.split().freeze();
-        into.extend(run.iter().filter_map(|found| batch_of(&bytes, first.position, found)));
+        for found in run.iter().filter(|found| matches!(found.body, FoundBody::Batch(_))) {
+            let batch = batch_of(&bytes, first.position, found);
+            let whole = batch.filter(|batch| found.body == FoundBody::Batch(batch.base_offset()));
+            // The scan has seen it whole. Leaving it out would tear a hole into the log.
+            into.push(whole.ok_or_else(|| io::Error::other("a journal entry is not what it was when it was scanned"))?);
+        }
         Ok(())
     }
 
@@ -150,9 +155,6 @@ impl Replay {
 }
 
 fn batch_of(bytes: &Bytes, start: u64, found: &Found) -> Option<StoredBatch> {
-    let FoundBody::Batch(_) = found.body else {
-        return None;
-    };
     let from = (found.position - start) as usize;
     let body = from + FRAME_HEADER..from + found.length;
     (body.end <= bytes.len()).then(|| StoredBatch::numbered(bytes.slice(body)))?

@@ -52,6 +52,10 @@ impl Partition {
             };
             if read.bytes == 0 {
                 next = read.next;
+                // Settled and evicted since the read: it is in segments now.
+                if self.lock().tail.start() > next && read.high_watermark > next {
+                    continue;
+                }
                 break;
             }
             next = read.next;

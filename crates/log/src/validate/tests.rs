@@ -131,7 +131,7 @@ fn clients_write_no_control_batches() {
     let mut control = BatchBuilder::new().control();
     control.push(NOW, Some(b"\0\0\0\0"), Some(b"\0\0\0\0\0\0"));
     let control = control.build();
-    assert_eq!(answer(&control), 53);
+    assert_eq!(answer(&control), 87);
     assert!(CheckedBatch::check(&control, Origin::Coordinator, &config(), NOW).is_ok());
 }
 
