@@ -266,8 +266,8 @@ impl Segments for DiskSegments {
         let _change = self.lock_change();
         let config = self.config();
         // An append that failed half way is tried again as a whole: what it wrote before it rolled is there.
-        let end = self.end();
-        let mut rest = &batches[batches.partition_point(|batch| batch.base_offset() < end)..];
+        let written = self.list().segments.last().map_or(Offset::ZERO, |last| last.next());
+        let mut rest = &batches[batches.partition_point(|batch| batch.next_offset() <= written)..];
         while let Some(first) = rest.first() {
             let segment = self.active(first, &config)?;
             let info = segment.info();

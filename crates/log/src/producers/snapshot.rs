@@ -5,6 +5,13 @@
 //! { producer id i64 │ epoch i16 │ last sequence i32 │ last offset i64 │ offset delta i32 │ timestamp i64
 //!   coordinator epoch i32 │ transaction start i64 (-1 none) } ...
 //! ```
+//!
+//! Kafka keeps one batch of each producer there, so that after a restart a producer that repeats an earlier one of its five
+//! is told OUT_OF_ORDER_SEQUENCE_NUMBER. Ottla writes the others behind the last entry, where Kafka's reader does not look:
+//!
+//! ```text
+//! mark i32 = "OTWN" │ { producer id i64 │ count i8 │ { last sequence i32 │ last offset i64 │ offset delta i32 │ timestamp i64 } ... } ...
+//! ```
 
 use std::collections::VecDeque;
 
@@ -29,7 +36,7 @@ pub enum SnapshotFault {
 }
 
 impl Producers {
-    /// The table in Kafka's format. Of each producer only the last batch is kept, as Kafka does.
+    /// The table in Kafka's format, with the batches before the last of each producer behind it.
     pub fn snapshot(&self) -> Bytes {
         let mut rest = Vec::with_capacity(4 + self.entries.len() * ENTRY_LENGTH);
         rest.put_i32(self.entries.len() as i32);
@@ -44,6 +51,7 @@ impl Producers {
             rest.put_i32(producer.coordinator_epoch);
             rest.put_i64(producer.transaction_start.map_or(-1, |start| start.0));
         }
+        self.put_windows(&mut rest);
         let mut out = Vec::with_capacity(HEAD_LENGTH + rest.len());
         out.put_i16(VERSION);
         out.put_u32(crc(&rest));
@@ -64,14 +72,71 @@ impl Producers {
             return Err(SnapshotFault::Crc);
         }
         let count = usize::try_from(snapshot.get_i32()).map_err(|_| SnapshotFault::Length)?;
-        if count.checked_mul(ENTRY_LENGTH) != Some(snapshot.len()) {
+        if count
+            .checked_mul(ENTRY_LENGTH)
+            .is_none_or(|length| length > snapshot.len())
+        {
             return Err(SnapshotFault::Length);
         }
         let mut producers = Producers::default();
         for _ in 0..count {
             producers.restore_entry(&mut snapshot, now);
         }
+        producers.restore_windows(snapshot)?;
         Ok(producers)
+    }
+
+    fn put_windows(&self, out: &mut Vec<u8>) {
+        if self.entries.values().all(|entry| entry.batches.len() <= 1) {
+            return;
+        }
+        out.put_i32(WINDOWS);
+        for producer in self.describe() {
+            let batches = &self.entries[&producer.id].batches;
+            let earlier = batches.len().saturating_sub(1);
+            if earlier == 0 {
+                continue;
+            }
+            out.put_i64(producer.id.0);
+            out.put_i8(earlier as i8);
+            for batch in batches.iter().take(earlier) {
+                out.put_i32(batch.last_sequence);
+                out.put_i64(batch.last_offset.0);
+                out.put_i32(batch.offset_delta);
+                out.put_i64(batch.timestamp.0);
+            }
+        }
+    }
+
+    /// Reads the batches before the last; a snapshot of Kafka's own has none.
+    fn restore_windows(&mut self, mut windows: &[u8]) -> Result<(), SnapshotFault> {
+        if windows.is_empty() {
+            return Ok(());
+        }
+        if windows.len() < 4 || windows.get_i32() != WINDOWS {
+            return Err(SnapshotFault::Length);
+        }
+        while !windows.is_empty() {
+            if windows.len() < WINDOW_HEAD {
+                return Err(SnapshotFault::Length);
+            }
+            let id = ProducerId(windows.get_i64());
+            let count = usize::try_from(windows.get_i8()).map_err(|_| SnapshotFault::Length)?;
+            let entry = self.entries.get_mut(&id).ok_or(SnapshotFault::Length)?;
+            if windows.len() < count * WINDOW_BATCH {
+                return Err(SnapshotFault::Length);
+            }
+            let earlier = (0..count).map(|_| RememberedBatch {
+                last_sequence: windows.get_i32(),
+                last_offset: Offset(windows.get_i64()),
+                offset_delta: windows.get_i32(),
+                timestamp: Millis(windows.get_i64()),
+                lsn: Lsn(0),
+            });
+            let last = std::mem::take(&mut entry.batches);
+            entry.batches = earlier.chain(last).collect();
+        }
+        Ok(())
     }
 
     /// Reads one entry; the caller has checked the length.
@@ -113,4 +178,8 @@ fn crc(bytes: &[u8]) -> u32 {
 
 const VERSION: i16 = 1;
 const HEAD_LENGTH: usize = 6;
+/// The mark of what Ottla adds: "OTWN".
+const WINDOWS: i32 = i32::from_be_bytes(*b"OTWN");
+const WINDOW_HEAD: usize = 9;
+const WINDOW_BATCH: usize = 24;
 const ENTRY_LENGTH: usize = 46;

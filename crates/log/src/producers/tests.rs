@@ -219,6 +219,20 @@ fn the_snapshot_is_kafkas_file() {
 }
 
 #[test]
+fn all_five_batches_are_remembered_over_a_restart() {
+    let mut log = Log::default();
+    for sequence in 0..7 {
+        log.send(0, sequence, 1);
+    }
+    log.producers = Producers::restore(&log.producers.snapshot(), Millis(2_000)).unwrap();
+    for sequence in 2..7 {
+        assert_eq!(log.send(0, sequence, 1), Repeat(i64::from(sequence)));
+    }
+    assert_eq!(log.send(0, 1, 1), Refused(45), "the sixth was forgotten before");
+    assert_eq!(log.send(0, 7, 1), New(7));
+}
+
+#[test]
 fn a_damaged_snapshot_is_refused() {
     let mut log = Log::default();
     log.send(0, 0, 1);
