@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask test` and its parts. CI calls nothing else.
 
+mod compare;
 mod fuzz;
 mod step;
 mod test;

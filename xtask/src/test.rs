@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::step::{self, Outcome};
-use crate::{fuzz, tidy, toolchain};
+use crate::{compare, fuzz, tidy, toolchain};
 
 /// How much is tested.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,9 @@ const INSTALLERS: &[(&str, &str)] = &[
     ("install the Go clients", "tests/clients/go/install.sh"),
     ("install the Node client", "tests/clients/node/install.sh"),
 ];
+
+/// What is done to the broker's power, disk and patience.
+const CRASH_CHECKS: &[&str] = &["flushes", "lock", "flush-fails", "disk-full", "kill --rounds 30"];
 
 /// Seconds each fuzz target gets within the test command.
 const FUZZ_SECONDS: &str = "5";
@@ -91,17 +94,18 @@ fn black_box(extent: Extent) -> Outcome {
             ],
         );
     }
-    step::run("scenes", scenes, &["run", "--broker", "ottla", "--binary", binary])?;
     step::run(
-        "crashes and flushes",
-        "target/release/ottla-crash",
-        &["all", "--binary", binary],
+        "scenes",
+        scenes,
+        &["run", "--broker", "ottla", "--binary", binary, "--jobs", "8"],
     )?;
-    step::run(
-        "comparison with Kafka",
-        "target/release/ottla-compare",
-        &["both", "--binary", binary, "--subset"],
-    )?;
+    for check in CRASH_CHECKS {
+        let mut arguments: Vec<&str> = check.split(' ').collect();
+        arguments.extend(["--binary", binary]);
+        step::run(check, "target/release/ottla-crash", &arguments)?;
+    }
+    compare::with_recording()?;
+    compare::with_kafka()?;
     fuzz::prepare()?;
     for target in fuzz::targets()? {
         fuzz::one(&target, Some(FUZZ_SECONDS))?;

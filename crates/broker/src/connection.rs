@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 use crate::Broker;
 use crate::dispatch;
 use crate::peer::Peer;
-use crate::reply::{Answer, Reply};
+use crate::reply::{Answer, Hold, Reply};
 
 /// How much is read from a socket at once, at least.
 const READ_SIZE: usize = 64 * 1024;
@@ -35,6 +35,8 @@ const LARGE_FRAME: usize = 16 * 1024;
 /// A frame up to this size gets its whole buffer at once; a larger one grows it as its bytes arrive, so that a declared
 /// length alone costs no memory.
 const RESERVE_AT_ONCE_MAX: usize = 1024 * 1024;
+/// Bytes of answers at which they are written before the next request is handled.
+const WRITE_AT: usize = 1024 * 1024;
 /// Answers that may wait on one connection before it is read no further.
 const WAITING_MAX: usize = 64;
 
@@ -65,7 +67,7 @@ struct Connection {
 
 /// An answer that is not ready.
 struct Waiting {
-    parked: bool,
+    hold: Hold,
     answer: Pin<Box<dyn Future<Output = Reply> + Send>>,
 }
 
@@ -114,6 +116,10 @@ impl Connection {
         let limit = self.broker.config.network.socket_request_max_bytes as usize;
         let mut out = Answer::default();
         while self.may_handle() {
+            // Many small requests may have large answers, which must not gather in memory.
+            if out.remaining() > WRITE_AT {
+                self.write(std::mem::take(&mut out)).await?;
+            }
             let frame = ottla_wire::split(&mut self.input, REQUEST_BYTES_MIN, limit)
                 .map_err(|fault| End::Refused(fault.to_string()))?;
             let Some(frame) = frame else { break };
@@ -126,7 +132,7 @@ impl Connection {
                     self.write(out).await?;
                     return Err(End::Refused(reason));
                 }
-                Reply::Later { parked, answer } => self.waiting.push_back(Waiting { parked, answer }),
+                Reply::Later { hold, answer } => self.waiting.push_back(Waiting { hold, answer }),
             }
         }
         self.write(out).await
@@ -135,7 +141,12 @@ impl Connection {
     /// Whether another request may be handled before the waiting answers have left. Once the client is gone there is
     /// nobody to park for: what it sent last (often a LeaveGroup) is handled at once.
     fn may_handle(&self) -> bool {
-        self.waiting.len() < WAITING_MAX && (self.ended || !self.waiting.iter().any(|waiting| waiting.parked))
+        let holds_back = |waiting: &Waiting| match waiting.hold {
+            Hold::Pipelined => false,
+            Hold::Parked => !self.ended,
+            Hold::Delayed => true,
+        };
+        self.waiting.len() < WAITING_MAX && !self.waiting.iter().any(holds_back)
     }
 
     /// Waits for the oldest answer or for more input, whichever comes first.
@@ -168,8 +179,8 @@ impl Connection {
                     self.write(out).await?;
                     return Err(End::Refused(reason));
                 }
-                Reply::Later { parked, answer } => {
-                    self.waiting.push_front(Waiting { parked, answer });
+                Reply::Later { hold, answer } => {
+                    self.waiting.push_front(Waiting { hold, answer });
                     break;
                 }
             }
@@ -218,7 +229,7 @@ impl Connection {
     fn make_room(&mut self) {
         let left = self.input.capacity() - self.input.len();
         let wanted = match missing(&self.input) {
-            Some(missing) if left < missing => missing.min(RESERVE_AT_ONCE_MAX),
+            Some(missing) if left < missing => missing.min(RESERVE_AT_ONCE_MAX.max(self.input.len())),
             None if left == 0 || (!self.frames_are_large && left < READ_SIZE_LEFT_MIN) => {
                 if self.frames_are_large {
                     READ_SIZE_LEFT_MIN
@@ -235,29 +246,33 @@ impl Connection {
 
     async fn write(&mut self, mut out: Answer) -> Result<(), End> {
         while out.has_remaining() {
-            self.socket.write_all_buf(&mut out).await.map_err(End::Socket)?;
+            let written = tokio::time::timeout(idle_max(&self.broker), self.socket.write_buf(&mut out)).await;
+            written.map_err(|_| End::Idle)?.map_err(End::Socket)?;
         }
         Ok(())
     }
 
-    /// The client has closed its side: pipelined answers still go out (it may read on), parked ones are dropped.
+    /// The client has closed its side: what it sent whole is still handled, pipelined answers still go out (it may read
+    /// on), parked ones are dropped.
     async fn end(&mut self) -> Result<std::convert::Infallible, End> {
-        while let Some(waiting) = self.waiting.pop_front() {
-            if waiting.parked {
-                continue;
-            }
-            if let Reply::Answer(answer) = waiting.answer.await {
-                self.write(answer).await?;
+        loop {
+            self.handle_frames().await?;
+            match self.waiting.pop_front() {
+                None => return Err(End::ByClient),
+                Some(waiting) if waiting.hold == Hold::Parked => {}
+                Some(waiting) => {
+                    let reply = waiting.answer.await;
+                    self.finish(reply).await?;
+                }
             }
         }
-        Err(End::ByClient)
     }
 }
 
 impl Waiting {
     fn ready(answer: Answer) -> Waiting {
         Waiting {
-            parked: false,
+            hold: Hold::Pipelined,
             answer: Box::pin(std::future::ready(Reply::Answer(answer))),
         }
     }

@@ -11,7 +11,7 @@ use tracing::error;
 use crate::Broker;
 use crate::handlers::{self, Cx};
 use crate::peer::Peer;
-use crate::reply::{Answer, Handled, Reply};
+use crate::reply::{Answer, Handled, Hold, Reply};
 
 /// What is needed to encode an answer once it is there.
 #[derive(Clone, Copy)]
@@ -112,19 +112,20 @@ fn serve_fetch(cx: &Cx<'_>, envelope: Envelope, body: Bytes) -> Reply {
 }
 
 fn finish<R: Send + 'static>(handled: Handled<R>, encode: impl FnOnce(R) -> Reply + Send + 'static) -> Reply {
-    let (parked, answer) = match handled {
+    let (hold, answer) = match handled {
         Handled::Now(response) => return encode(response),
         Handled::Silent => return Reply::Silence,
         Handled::Close(reason) => return Reply::Close(reason),
-        Handled::Pipelined(answer) => (false, answer),
-        Handled::Parked(answer) => (true, answer),
+        Handled::Pipelined(answer) => (Hold::Pipelined, answer),
+        Handled::Parked(answer) => (Hold::Parked, answer),
         Handled::Delayed(delayed) => {
             let answer = Box::pin(async move { finish(delayed.await, encode) });
-            return Reply::Later { parked: true, answer };
+            let hold = Hold::Delayed;
+            return Reply::Later { hold, answer };
         }
     };
     Reply::Later {
-        parked,
+        hold,
         answer: Box::pin(async move { encode(answer.await) }),
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Broker {
     pub clock: Arc<clock::Clock>,
     pub store: Arc<LocalStore>,
     pub topics: Arc<topics::Topics>,
-    pub metadata: coordinators::ClusterMetadata,
+    pub metadata: Arc<coordinators::ClusterMetadata>,
     pub groups: Arc<coordinators::GroupCoordinators>,
     sessions: Mutex<fetch_session::Sessions>,
 }

@@ -17,11 +17,22 @@ pub(crate) enum Reply {
     Close(String),
     /// The answer comes later.
     Later {
-        /// Whether the connection's next request must wait for it.
-        parked: bool,
+        /// What it holds back.
+        hold: Hold,
         /// The answer.
         answer: Pin<Box<dyn Future<Output = Reply> + Send>>,
     },
+}
+
+/// What an answer that comes later holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Nothing: the connection's next request is handled meanwhile.
+    Pipelined,
+    /// The next request, while there is somebody to answer.
+    Parked,
+    /// The next request in any case: this one has not even begun.
+    Delayed,
 }
 
 /// What a handler decided, still as a message.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use ottla_cluster::InternalTopic;
 use ottla_cluster::config::{BrokerConfig, Endpoint, TopicConfig};
 use ottla_disk::{Identity, LocalStore, OpenFault, PartitionOpening, RealVfs, RecoveryReport, StoreOptions};
-use ottla_log::{PartitionConfig, Retention, StorageFault};
+use ottla_log::{Lsn, PartitionConfig, Retention, StorageFault};
 use ottla_model::{ErrorCode, Millis, PartitionId, TopicId, TopicName};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -79,7 +79,7 @@ pub async fn start(config: BrokerConfig) -> Result<Running, StartFault> {
         Arc::clone(&clock),
         config.transactions.producer_id_expiration_ms,
     ));
-    let metadata = load_metadata(&config, &clock, &store, &topics)?;
+    let metadata = Arc::new(load_metadata(&config, &clock, &store, &topics)?);
     metadata
         .bootstrap(report.identity.cluster_id)
         .await
@@ -253,7 +253,9 @@ fn fresh_id() -> String {
 
 /// Says what recovery found; damage loudly.
 fn tell(directory: &Path, report: &RecoveryReport) {
-    if report.clean {
+    if report.last == Lsn::default() {
+        info!(directory = %directory.display(), "a new data directory");
+    } else if report.clean {
         info!(directory = %directory.display(), "opened after a clean stop");
     } else if report.entries > 0 {
         let (entries, partitions) = (report.entries, report.partitions.len());

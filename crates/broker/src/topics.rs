@@ -4,7 +4,7 @@
 //! is opened when it is first asked for: ten thousand idle ones cost nothing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use ottla_cluster::config::{BrokerConfig, TimestampType, TopicConfig};
 use ottla_cluster::{InternalTopic, State};
@@ -103,6 +103,8 @@ pub(crate) struct Topic {
     producer_expiry: Millis,
     config: RwLock<Arc<TopicConfig>>,
     partitions: RwLock<Vec<Arc<OnceLock<Arc<Partition>>>>>,
+    /// Whether it was deleted; held while a partition is opened.
+    gone: Mutex<bool>,
 }
 
 impl Topics {
@@ -163,6 +165,8 @@ impl Topics {
             }
             topic
         };
+        // From here on nobody opens a partition of it any more, so nothing of it comes back after its files went.
+        *topic.gone.lock().unwrap_or_else(PoisonError::into_inner) = true;
         for partition in topic.open_partitions() {
             partition.watermark().raise();
         }
@@ -179,6 +183,7 @@ impl Topics {
             producer_expiry: self.producer_expiry,
             config: RwLock::new(Arc::new(standing.config.clone())),
             partitions: RwLock::default(),
+            gone: Mutex::new(false),
         })
     }
 
@@ -226,6 +231,10 @@ impl Topic {
             topic: self.id,
             index: PartitionIndex(index),
         };
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        if *gone {
+            return Err(TopicFault::UnknownTopicOrPartition);
+        }
         let config = self.config();
         let opened = tokio::task::block_in_place(|| {
             self.store.open_partition(PartitionOpening {
@@ -270,11 +279,13 @@ impl Topic {
     }
 
     fn set_config(&self, config: TopicConfig) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
+        // One that is being opened with the old settings is waited for.
+        let _opening = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         for partition in self.open_partitions() {
             partition.set_config(partition_config(&config, self.producer_expiry));
             self.store.set_segment_config(partition.id(), segment_config(&config));
         }
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 }
 

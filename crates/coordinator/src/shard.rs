@@ -104,6 +104,16 @@ impl<M: Machine> Shard<M> {
         self.timers.next()
     }
 
+    /// Answers of this shard wait for `written` too: what it replays of the log up to there may not be durable yet.
+    pub fn resting_on(self, written: Position) -> Shard<M> {
+        Shard { written, ..self }
+    }
+
+    /// The newest position that was written.
+    pub fn written(&self) -> Position {
+        self.written
+    }
+
     /// What the log says.
     pub fn state(&self) -> &M::State {
         &self.state

@@ -446,7 +446,16 @@ impl DiskJournal {
     }
 }
 
+/// Room that an ordinary write of a coordinator is sure to fit in.
+const ORDINARY_WRITE: u64 = 1 << 20;
+
 impl Journal for DiskJournal {
+    fn has_room(&self) -> bool {
+        let queue = self.queue();
+        let used = queue.live_bytes + queue.bytes + ORDINARY_WRITE;
+        queue.state == State::Open && !queue.no_space && used <= self.limits.bytes_max
+    }
+
     fn append(&self, entry: JournalEntry) -> Result<Lsn, JournalFault> {
         let bytes = frame_bytes(&entry);
         let mut queue = self.queue();

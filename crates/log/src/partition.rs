@@ -33,7 +33,7 @@ mod settle;
 pub use lookup::{Lookup, OffsetSpec, TimestampedOffset};
 pub use open::{KnownBatch, Opening};
 pub use read::{AbortedTransaction, Isolation, Read, ReadFault, ReadLimit, Reading};
-pub use replay::ReplayedRecord;
+pub use replay::{ReplayedRecord, Unreadable};
 pub use retain::TrimFault;
 
 /// One partition's log over its media.
@@ -182,6 +182,11 @@ impl Partition {
     /// The high watermark, to wait on.
     pub fn watermark(&self) -> &Arc<Watermark> {
         &self.watermark
+    }
+
+    /// Whether the journal would take an ordinary write now.
+    pub fn has_room(&self) -> bool {
+        self.journal.has_room()
     }
 
     /// Which partition this is.

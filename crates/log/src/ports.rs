@@ -48,6 +48,11 @@ pub enum JournalFault {
 pub trait Journal: Send + Sync {
     /// Takes an entry and gives it the next number. Called under the partition's lock, so it must only copy or queue.
     fn append(&self, entry: JournalEntry) -> Result<Lsn, JournalFault>;
+
+    /// Whether an entry of ordinary size would be taken now.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// A fault of a medium. It ends in a log line and `KAFKA_STORAGE_ERROR`.

@@ -127,10 +127,10 @@ impl Refusal {
             Refusal::TooLarge { .. } => ErrorCode::MessageTooLarge,
             // What Kafka answers: the id of the codec falls through as an unexpected fault.
             Refusal::UnknownCodec(_) => ErrorCode::UnknownServerError,
-            Refusal::Control => ErrorCode::TransactionalIdAuthorizationFailed,
             Refusal::Timestamp { .. } | Refusal::ClaimedLogAppendTime => ErrorCode::InvalidTimestamp,
             Refusal::NoBatch
             | Refusal::SeveralBatches
+            | Refusal::Control
             | Refusal::OldMagic(_)
             | Refusal::BaseOffset(_)
             | Refusal::Count { .. }

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_coordinator::{Appended, Entry, Machine, Position, Shard, Step, Ticket};
@@ -16,6 +17,9 @@ use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
+
+/// How often a shard whose log cannot be read is tried again.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A machine whose records have bytes.
 pub(crate) trait Logged: Machine {
@@ -27,6 +31,9 @@ pub(crate) trait Logged: Machine {
 
     /// What a session is made from.
     type Settings: Send + Sync;
+
+    /// Whether a command may end in records.
+    fn writes(command: &Self::Command) -> bool;
 
     /// A record's key and value.
     fn encode(record: &Self::Record) -> (Option<Bytes>, Option<Bytes>);
@@ -73,6 +80,8 @@ struct Inner<M: Logged> {
     shard: Shard<M>,
     tickets: HashMap<Ticket, oneshot::Sender<(M::Reply, Position)>>,
     next_ticket: u64,
+    /// Whether the shard holds all that its log says.
+    loaded: bool,
     /// What is to be done once its position is durable, in the log's order.
     effects: VecDeque<(Position, M::Effect)>,
 }
@@ -100,6 +109,7 @@ impl<M: Logged> Driver<M> {
             shard,
             tickets: HashMap::new(),
             next_ticket: 0,
+            loaded: false,
             effects: VecDeque::new(),
         };
         let driver = Arc::new(Driver {
@@ -118,6 +128,10 @@ impl<M: Logged> Driver<M> {
     /// Judges a command now; the answer may come at once or later.
     pub(crate) fn submit(&self, command: M::Command) -> Pending<M::Reply> {
         let mut inner = self.lock();
+        // A refused write would cost a replay, so a full journal is asked first.
+        if !inner.loaded || (M::writes(&command) && !self.partition.has_room()) {
+            return Pending::Unanswered(Unanswered::NotAvailable);
+        }
         inner.next_ticket += 1;
         let ticket = Ticket(inner.next_ticket);
         let now = self.clock.steady();
@@ -159,19 +173,17 @@ impl<M: Logged> Driver<M> {
         Self::wait(Arc::clone(&self.durability), pending).await
     }
 
-    /// Hands over, in the log's order and under the shard's lock, each effect whose records are durable by now. The lock
-    /// is held so that two callers cannot carry out theirs in the wrong order.
-    pub(crate) fn with_durable_effects(&self, mut carry_out: impl FnMut(&M::State, M::Effect)) {
+    /// Takes, in the log's order, the effects whose records are durable by now. The caller sees to it that two do not carry
+    /// theirs out at a time.
+    pub(crate) fn durable_effects(&self) -> Vec<M::Effect> {
         let mut inner = self.lock();
         let durable = self.durability.durable();
-        while inner
+        let due = inner
             .effects
-            .front()
-            .is_some_and(|(position, _)| position.0 <= durable.0)
-        {
-            let (_, effect) = inner.effects.pop_front().expect("just seen");
-            carry_out(inner.shard.state(), effect);
-        }
+            .iter()
+            .take_while(|(position, _)| position.0 <= durable.0)
+            .count();
+        inner.effects.drain(..due).map(|(_, effect)| effect).collect()
     }
 
     /// Looks at what the log says.
@@ -187,6 +199,11 @@ impl<M: Logged> Driver<M> {
     /// Handles deadlines as they come, for ever.
     pub(crate) async fn keep_time(self: Arc<Self>) {
         loop {
+            if !self.lock().loaded {
+                tokio::time::sleep(RELOAD_INTERVAL).await;
+                self.reload_or_rest(&mut self.lock());
+                continue;
+            }
             let next = self.lock().shard.next_deadline();
             self.slept_for
                 .store(next.map_or(i64::MAX, |at| at.0), Ordering::Release);
@@ -245,45 +262,57 @@ impl<M: Logged> Driver<M> {
     /// The log refused a write: what the shard holds in memory no longer follows from the log.
     fn fall_back(&self, inner: &mut Inner<M>, fault: &AppendFault) {
         warn!(log = M::NAME, partition = %self.partition.id().index, "a write was refused, replaying: {fault}");
-        if let Err(fault) = self.reload(inner) {
-            error!(log = M::NAME, partition = %self.partition.id().index, "cannot be replayed: {fault}");
+        self.reload_or_rest(inner);
+    }
+
+    /// Replays the log; if that fails nothing is served until it works, for half a state would be taken for the whole.
+    fn reload_or_rest(&self, inner: &mut Inner<M>) {
+        // Whoever waited is told by the dropped sender.
+        inner.tickets.clear();
+        inner.loaded = false;
+        if let Err(fault) = tokio::task::block_in_place(|| self.reload(inner)) {
+            error!(log = M::NAME, partition = %self.partition.id().index, "cannot be replayed, tried again: {fault}");
         }
+        self.earlier.notify_one();
     }
 
     fn reload(&self, inner: &mut Inner<M>) -> Result<(), StorageFault> {
-        // Whoever waited is told by the dropped sender.
-        inner.tickets.clear();
-        inner.shard = Shard::with_session(M::session(&self.settings));
-        let replayed = self.replay(&mut inner.shard)?;
-        let step = inner.shard.loaded(self.clock.steady(), |records| self.append(records));
+        let session = M::session(&self.settings);
+        let mut shard = Shard::with_session(session).resting_on(inner.shard.written());
+        let replayed = self.replay(&mut shard)?;
+        let step = shard.loaded(self.clock.steady(), |records| self.append(records));
+        inner.shard = shard;
+        inner.loaded = true;
         if let Ok(step) = step {
             inner.deliver(step, None);
         }
         if replayed > 0 {
             info!(log = M::NAME, partition = %self.partition.id().index, records = replayed, "loaded");
         }
-        self.earlier.notify_one();
         Ok(())
     }
 
     /// Applies every record of the log, also those whose flush is still under way.
     fn replay(&self, shard: &mut Shard<M>) -> Result<usize, StorageFault> {
         let mut replayed = 0;
-        self.partition
-            .replay(|record| match M::decode(record.key.as_ref(), record.value.as_ref()) {
-                Ok(Some(decoded)) => {
+        self.partition.replay(|record| {
+            let decoded = record.map_err(|fault| fault.to_string()).and_then(|record| {
+                let decoded = M::decode(record.key.as_ref(), record.value.as_ref())?;
+                Ok((record.offset, record.timestamp, decoded))
+            });
+            match decoded {
+                Ok((offset, timestamp, Some(record))) => {
                     shard.replay(&Entry {
-                        offset: record.offset,
-                        timestamp: record.timestamp,
-                        record: decoded,
+                        offset,
+                        timestamp,
+                        record,
                     });
                     replayed += 1;
                 }
-                Ok(None) => {}
-                Err(fault) => {
-                    warn!(log = M::NAME, offset = %record.offset, "an unreadable record is left out: {fault}");
-                }
-            })?;
+                Ok((_, _, None)) => {}
+                Err(fault) => warn!(log = M::NAME, "something unreadable is left out: {fault}"),
+            }
+        })?;
         Ok(replayed)
     }
 

@@ -19,6 +19,17 @@ impl Logged for Groups {
         Session::new(settings.clone())
     }
 
+    fn writes(command: &Command) -> bool {
+        !matches!(
+            command,
+            Command::Heartbeat(_)
+                | Command::OffsetFetch(_)
+                | Command::DescribeGroup(_)
+                | Command::DescribeHistory(_)
+                | Command::ListGroups(_)
+        )
+    }
+
     fn encode(record: &Self::Record) -> (Option<Bytes>, Option<Bytes>) {
         let (key, value) = ottla_group::record::encode(record);
         (Some(key), value)

@@ -29,6 +29,10 @@ impl Logged for Cluster {
 
     fn session((): &()) {}
 
+    fn writes(_: &Command) -> bool {
+        true
+    }
+
     fn encode(record: &Self::Record) -> (Option<Bytes>, Option<Bytes>) {
         (None, Some(ottla_cluster::encode(record)))
     }
@@ -49,6 +53,10 @@ pub(crate) struct ClusterMetadata {
     /// Told of deleted topics; absent only while the broker starts.
     groups: OnceLock<Arc<GroupCoordinators>>,
     producer_ids: Mutex<ProducerIdBlock>,
+    /// What follows from changes is done in their order.
+    carrying_out: tokio::sync::Mutex<()>,
+    /// The cluster's id, once it has one.
+    cluster_id: OnceLock<String>,
     /// One block is asked for at a time.
     allocating: tokio::sync::Mutex<()>,
 }
@@ -77,12 +85,14 @@ impl ClusterMetadata {
                 first: ProducerId(0),
                 count: 0,
             }),
+            carrying_out: tokio::sync::Mutex::new(()),
+            cluster_id: OnceLock::new(),
             allocating: tokio::sync::Mutex::new(()),
         })
     }
 
     /// Sees to it that the cluster has an id, and the topic that groups need exists before the first client asks for it.
-    pub(crate) async fn bootstrap(&self, cluster_id: String) -> Result<(), ErrorCode> {
+    pub(crate) async fn bootstrap(self: &Arc<Self>, cluster_id: String) -> Result<(), ErrorCode> {
         let known = self.driver.with_state(|state| {
             state.cluster_id().is_some() && state.topic(InternalTopic::ConsumerOffsets.name()).is_some()
         });
@@ -108,20 +118,29 @@ impl ClusterMetadata {
         assert!(self.groups.set(groups).is_ok(), "the groups are made once");
     }
 
-    /// Asks the machine; when this returns, the change is durable and served.
-    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, ErrorCode> {
+    /// Asks the machine; when this returns, the change is durable and served. It is carried through even if the caller goes
+    /// away meanwhile: a change that is in the log must be served as well.
+    pub(crate) async fn ask(self: &Arc<Self>, request: Request) -> Result<Reply, ErrorCode> {
+        let this = Arc::clone(self);
+        let carried = tokio::spawn(async move { this.carry_through(request).await }).await;
+        carried.unwrap_or(Err(ErrorCode::UnknownServerError))
+    }
+
+    async fn carry_through(&self, request: Request) -> Result<Reply, ErrorCode> {
         let command = Command {
             settings: Arc::clone(&self.settings),
             request,
         };
         let reply = self.driver.ask(command).await.map_err(|_| ErrorCode::KafkaStorageError);
-        self.driver
-            .with_durable_effects(|state, effect| self.carry_out(state, effect));
+        let _in_order = self.carrying_out.lock().await;
+        for effect in self.driver.durable_effects() {
+            self.carry_out(effect);
+        }
         reply
     }
 
     /// Creates the topics that clients asked for and that do not exist; a refusal leaves a topic unknown.
-    pub(crate) async fn create_on_first_use(&self, names: Vec<TopicName>) {
+    pub(crate) async fn create_on_first_use(self: &Arc<Self>, names: Vec<TopicName>) {
         let wanted = names.into_iter().map(|name| Wanted {
             name,
             id: TopicId(Uuid::new_v4()),
@@ -147,7 +166,7 @@ impl ClusterMetadata {
     }
 
     /// A producer id nobody has had.
-    pub(crate) async fn producer_id(&self) -> Result<ProducerId, ErrorCode> {
+    pub(crate) async fn producer_id(self: &Arc<Self>) -> Result<ProducerId, ErrorCode> {
         if let Some(id) = self.next_of_block() {
             return Ok(id);
         }
@@ -172,7 +191,11 @@ impl ClusterMetadata {
 
     /// The cluster's id.
     pub(crate) fn cluster_id(&self) -> String {
-        self.with_state(|state| state.cluster_id().unwrap_or_default().to_string())
+        let known = self.cluster_id.get_or_init(|| {
+            let id = self.with_state(|state| state.cluster_id().map(str::to_string));
+            id.expect("the broker is bootstrapped before it is asked")
+        });
+        known.clone()
     }
 
     fn next_of_block(&self) -> Option<ProducerId> {
@@ -188,15 +211,13 @@ impl ClusterMetadata {
         Some(id)
     }
 
-    fn carry_out(&self, state: &State, effect: Effect) {
+    fn carry_out(&self, effect: Effect) {
         match effect {
             Effect::PartitionsAdded {
                 topic, id, partitions, ..
             } => {
-                self.topics.stand(Standing {
-                    partitions,
-                    ..Standing::named(state, &self.settings, &topic, id)
-                });
+                let standing = self.with_state(|state| Standing::named(state, &self.settings, &topic, id));
+                self.topics.stand(Standing { partitions, ..standing });
             }
             Effect::TopicDeleted { id, .. } => {
                 if let Some(gone) = self.topics.fall(id)
@@ -205,24 +226,21 @@ impl ClusterMetadata {
                     groups.forget_topic(&gone);
                 }
             }
-            Effect::ConfigsChanged(resource) => self.take_over_configs(state, &resource),
+            Effect::ConfigsChanged(resource) => {
+                let standings = self.with_state(|state| self.standings_under(state, &resource));
+                standings.into_iter().for_each(|standing| self.topics.stand(standing));
+            }
         }
     }
 
-    fn take_over_configs(&self, state: &State, resource: &Resource) {
+    /// The topics for which a resource's configs hold.
+    fn standings_under(&self, state: &State, resource: &Resource) -> Vec<Standing> {
+        let standing = |topic| Standing::of(state, &self.settings, topic);
         match resource.kind {
-            ResourceKind::Topic => {
-                if let Some(topic) = state.topic(&resource.name) {
-                    self.topics.stand(Standing::of(state, &self.settings, topic));
-                }
-            }
+            ResourceKind::Topic => state.topic(&resource.name).map(standing).into_iter().collect(),
             // A broker's defaults hold for every topic that says nothing else.
-            ResourceKind::Broker => {
-                for topic in state.topics() {
-                    self.topics.stand(Standing::of(state, &self.settings, topic));
-                }
-            }
-            ResourceKind::BrokerLogger | ResourceKind::ClientMetrics | ResourceKind::Group => {}
+            ResourceKind::Broker => state.topics().map(standing).collect(),
+            ResourceKind::BrokerLogger | ResourceKind::ClientMetrics | ResourceKind::Group => Vec::new(),
         }
     }
 }

@@ -83,6 +83,7 @@ fn result(version: i16, answer: TopicAnswer) -> CreatableTopicResult {
 fn made(version: i16, result: CreatableTopicResult, created: CreatedTopic) -> CreatableTopicResult {
     let result = result
         .with_topic_id(created.id.0)
+        .with_error_message(None)
         .with_topic_config_error_code(ErrorCode::None.number());
     if version < DETAILS_SINCE {
         return result;

@@ -16,7 +16,8 @@ const HIGH_WATERMARK: i64 = -1;
 pub(crate) fn handle(cx: &Cx<'_>, request: DeleteRecordsRequest) -> Handled<DeleteRecordsResponse> {
     let mut newest = Lsn::default();
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in request.topics {
+    // As on Kafka, a topic without partitions is left out.
+    for topic in request.topics.into_iter().filter(|topic| !topic.partitions.is_empty()) {
         let mut results = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
             let result = DeleteRecordsPartitionResult::default().with_partition_index(asked.partition_index);
@@ -55,6 +56,7 @@ fn delete(cx: &Cx<'_>, topic: &str, asked: &DeleteRecordsPartition) -> Result<(O
     }
     let before = match asked.offset {
         HIGH_WATERMARK => partition.offsets().high_watermark,
+        negative if negative < 0 => return Err(ErrorCode::OffsetOutOfRange),
         offset => Offset(offset),
     };
     partition.delete_records(before).map_err(|fault| fault.code())

@@ -34,7 +34,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: DescribeGroupsRequest) -> Handled<Des
                 Ok(group) => describe(id, group),
                 Err(code) => refuse(version, id, code),
             };
-            groups.push(group.with_authorized_operations(authorized::group(operations)));
+            // From version 6 on there is nothing to be authorized for where there is no group.
+            let exists = group.error_code != ErrorCode::GroupIdNotFound.number();
+            groups.push(group.with_authorized_operations(authorized::group(operations && exists)));
         }
         DescribeGroupsResponse::default().with_groups(groups)
     }))

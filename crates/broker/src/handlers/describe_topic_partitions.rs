@@ -59,11 +59,7 @@ fn page(
                 Ok(()) => ErrorCode::UnknownTopicOrPartition,
                 Err(_) => ErrorCode::InvalidTopicException,
             };
-            response.topics.push(
-                topic
-                    .with_error_code(code.number())
-                    .with_topic_authorized_operations(authorized::NOT_ASKED),
-            );
+            response.topics.push(topic.with_error_code(code.number()));
             continue;
         };
         if left == 0 {

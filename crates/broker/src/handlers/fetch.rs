@@ -3,11 +3,13 @@
 //! A fetch that finds enough is answered on the spot. Otherwise it subscribes to its partitions' watermarks, looks once
 //! more (so that nothing slips in between) and waits for a move or its deadline.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::fetch_request::FetchRequest;
-use ottla_log::{EpochEnd, Isolation, Partition, Patience, Read, ReadLimit, Reading, Signal};
+use ottla_log::{EpochEnd, Isolation, Offsets, Partition, Patience, Read, ReadLimit, Reading, Signal};
 use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset, PartitionIndex, TopicName};
 use ottla_wire::fetch::{AbortedTransaction, DivergingEpoch, FetchAnswer, FetchPartition, FetchTopic};
 
@@ -20,6 +22,8 @@ use crate::reply::Handled;
 const SESSIONS_SINCE: i16 = 7;
 /// The first version that names topics by id (KIP-516).
 const TOPIC_ID_SINCE: i16 = 13;
+/// What an answer says of offsets beside an error.
+const UNKNOWN: Offset = Offset(-1);
 /// A reader of committed records only.
 const READ_COMMITTED: i8 = 1;
 
@@ -35,14 +39,10 @@ struct Fetch {
 /// What was found for one target.
 enum Found {
     Read(Read),
-    Fault {
-        code: ErrorCode,
-        high_watermark: Offset,
-        log_start: Offset,
-    },
+    Fault(ErrorCode),
     /// The client's log has left ours: it must truncate to this epoch and offset (KIP-595).
     Diverging {
-        read: Read,
+        offsets: Offsets,
         epoch: LeaderEpoch,
         end: Offset,
     },
@@ -55,8 +55,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: FetchRequest) -> Handled<FetchAnswer>
     } else {
         Isolation::ReadUncommitted
     };
-    let bytes_min = request.min_bytes.max(0) as usize;
     let bytes_max = (request.max_bytes.max(0) as usize).min(cx.broker.config.network.fetch_max_bytes as usize);
+    // An answer that is as large as it may be is never too small.
+    let bytes_min = (request.min_bytes.max(0) as usize).min(bytes_max);
     let now = cx.broker.clock.steady();
     let plan = match cx.broker.sessions().plan(now, session_request(cx, request)) {
         Ok(plan) => plan,
@@ -105,6 +106,7 @@ fn session_request(cx: &Cx<'_>, request: FetchRequest) -> SessionRequest {
             .iter()
             .map(|index| (key(&topic.topic, topic.topic_id), PartitionIndex(*index)))
     });
+    let targets = last_of_each(targets);
     let (id, epoch) = if cx.version >= SESSIONS_SINCE {
         (request.session_id, request.session_epoch)
     } else {
@@ -117,6 +119,22 @@ fn session_request(cx: &Cx<'_>, request: FetchRequest) -> SessionRequest {
         targets,
         by_id,
     }
+}
+
+/// A partition named twice is fetched once, as its last entry says.
+fn last_of_each(targets: Vec<Target>) -> Vec<Target> {
+    let mut places = HashMap::with_capacity(targets.len());
+    let mut kept: Vec<Target> = Vec::with_capacity(targets.len());
+    for target in targets {
+        match places.entry((target.topic.clone(), target.index)) {
+            Entry::Occupied(place) => kept[*place.get()] = target,
+            Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(target);
+            }
+        }
+    }
+    kept
 }
 
 impl Fetch {
@@ -141,20 +159,15 @@ impl Fetch {
     fn read(&self, target: &Target, left: usize, first: bool) -> Found {
         let partition = match self.partition(target) {
             Ok(partition) => partition,
-            Err(code) => {
-                return Found::Fault {
-                    code,
-                    high_watermark: Offset(-1),
-                    log_start: Offset(-1),
-                };
-            }
+            Err(code) => return Found::Fault(code),
         };
-        if let Err(code) = check_epoch(&partition, target.current_leader_epoch) {
-            return Found::Fault {
-                code,
-                high_watermark: Offset(-1),
-                log_start: Offset(-1),
-            };
+        // Here any negative epoch is none, as on Kafka; other requests know only -1 as such.
+        let claimed = target.current_leader_epoch.max(LeaderEpoch::UNKNOWN);
+        if let Err(code) = check_epoch(&partition, claimed) {
+            return Found::Fault(code);
+        }
+        if let Some(diverging) = diverging(&partition, target) {
+            return diverging;
         }
         let limit = ReadLimit {
             bytes_max: left.min(target.bytes_max.max(0) as usize),
@@ -175,16 +188,9 @@ impl Fetch {
             reading => reading,
         };
         match reading {
-            Ok(Reading::Done(read)) => diverging(&partition, target, read),
+            Ok(Reading::Done(read)) => Found::Read(read),
             Ok(Reading::WouldWait) => unreachable!("the read was told to wait"),
-            Err(fault) => {
-                let offsets = partition.offsets();
-                Found::Fault {
-                    code: fault.code(),
-                    high_watermark: offsets.high_watermark,
-                    log_start: offsets.log_start,
-                }
-            }
+            Err(fault) => Found::Fault(fault.code()),
         }
     }
 
@@ -207,11 +213,8 @@ impl Fetch {
             match found {
                 Found::Read(read) => bytes += read.bytes,
                 // An unknown partition beside others waits like an empty one, as on Kafka; out of range does not.
-                Found::Fault {
-                    code: ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId,
-                    ..
-                } => {}
-                Found::Fault { .. } | Found::Diverging { .. } => return true,
+                Found::Fault(ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId) => {}
+                Found::Fault(_) | Found::Diverging { .. } => return true,
             }
         }
         bytes >= self.bytes_min
@@ -219,13 +222,15 @@ impl Fetch {
 
     async fn wait(self, deadline: Instant) -> FetchAnswer {
         let signal = Arc::new(Signal::default());
-        let _subscriptions: Vec<_> = (self.plan.targets.iter())
+        let subscriptions: Vec<_> = (self.plan.targets.iter())
             .filter_map(|target| self.partition(target).ok())
             .map(|partition| partition.watermark().subscribe(&signal))
             .collect();
         loop {
             let found = self.look();
-            if self.suffices(&found) {
+            let known = self.plan.targets.iter().filter(|target| self.partition(target).is_ok());
+            // A topic that was deleted meanwhile is news.
+            if self.suffices(&found) || known.count() < subscriptions.len() {
                 return self.answer(found);
             }
             let moved = std::future::poll_fn(|context| signal.poll_raised(context));
@@ -284,44 +289,34 @@ pub(crate) fn check_epoch(partition: &Partition, claimed: LeaderEpoch) -> Result
     }
 }
 
-/// Whether the client's last record is from an epoch that ended earlier here than the client's position.
-fn diverging(partition: &Partition, target: &Target, read: Read) -> Found {
-    if target.last_fetched_epoch == LeaderEpoch::UNKNOWN {
-        return Found::Read(read);
+/// Whether the client's last record is from an epoch that ended earlier here than the client's position. An epoch that was
+/// never here leaves nothing to go back to.
+fn diverging(partition: &Partition, target: &Target) -> Option<Found> {
+    if target.last_fetched_epoch < LeaderEpoch(0) {
+        return None;
     }
     match partition.epoch_end(target.last_fetched_epoch) {
         EpochEnd::At { epoch, end } if epoch < target.last_fetched_epoch || end < target.offset => {
-            Found::Diverging { read, epoch, end }
+            let offsets = partition.offsets();
+            Some(Found::Diverging { offsets, epoch, end })
         }
-        _ => Found::Read(read),
+        EpochEnd::At { .. } => None,
+        EpochEnd::Unknown => Some(Found::Fault(ErrorCode::OffsetOutOfRange)),
     }
 }
 
 impl Found {
     fn told(&self) -> Told {
-        match self {
-            Found::Read(read) => Told {
-                high_watermark: read.high_watermark,
-                log_start: read.log_start,
-                has_records: read.bytes > 0,
-                has_error: false,
-            },
-            Found::Fault {
-                high_watermark,
-                log_start,
-                ..
-            } => Told {
-                high_watermark: *high_watermark,
-                log_start: *log_start,
-                has_records: false,
-                has_error: true,
-            },
-            Found::Diverging { read, .. } => Told {
-                high_watermark: read.high_watermark,
-                log_start: read.log_start,
-                has_records: false,
-                has_error: true,
-            },
+        let (high_watermark, log_start) = match self {
+            Found::Read(read) => (read.high_watermark, read.log_start),
+            Found::Fault(_) => (UNKNOWN, UNKNOWN),
+            Found::Diverging { offsets, .. } => (offsets.high_watermark, offsets.log_start),
+        };
+        Told {
+            high_watermark,
+            log_start,
+            has_records: matches!(self, Found::Read(read) if read.bytes > 0),
+            has_error: !matches!(self, Found::Read(_)),
         }
     }
 
@@ -338,22 +333,18 @@ impl Found {
                 partition.aborted_transactions = (isolation == Isolation::ReadCommitted).then(|| aborted(&read));
                 partition.records = read.chunks;
             }
-            Found::Fault {
-                code,
-                high_watermark,
-                log_start,
-            } => {
+            Found::Fault(code) => {
                 partition.error = code;
-                partition.high_watermark = high_watermark;
-                partition.last_stable_offset = high_watermark;
-                partition.log_start_offset = log_start;
-                partition.aborted_transactions = (isolation == Isolation::ReadCommitted).then(Vec::new);
+                partition.high_watermark = UNKNOWN;
+                let nowhere = matches!(code, ErrorCode::UnknownTopicOrPartition | ErrorCode::UnknownTopicId);
+                partition.aborted_transactions = nowhere.then(Vec::new);
             }
-            Found::Diverging { read, epoch, end } => {
-                partition.high_watermark = read.high_watermark;
-                partition.last_stable_offset = read.last_stable;
-                partition.log_start_offset = read.log_start;
-                partition.diverging_epoch = Some(DivergingEpoch { epoch, end_offset: end });
+            Found::Diverging { offsets, epoch, end } => {
+                partition.high_watermark = offsets.high_watermark;
+                partition.last_stable_offset = offsets.last_stable;
+                partition.log_start_offset = offsets.log_start;
+                let end_offset = end;
+                partition.diverging_epoch = Some(DivergingEpoch { epoch, end_offset });
             }
         }
         partition

@@ -17,6 +17,10 @@ pub(crate) fn handle(cx: &Cx<'_>, request: InitProducerIdRequest) -> Handled<Ini
         // No transaction coordinator runs here yet, and a client that asks for one must not believe otherwise.
         Some(_) => return Handled::Now(refuse(ErrorCode::TransactionalIdAuthorizationFailed)),
     }
+    // The id and the epoch that a producer expects come together or not at all (KIP-360).
+    if (request.producer_id.0 == -1) != (request.producer_epoch == -1) {
+        return Handled::Now(refuse(ErrorCode::InvalidRequest));
+    }
     let broker = std::sync::Arc::clone(cx.broker);
     Handled::Parked(Box::pin(async move {
         match broker.metadata.producer_id().await {

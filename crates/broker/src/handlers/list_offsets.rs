@@ -44,12 +44,19 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ListOffsetsRequest) -> Handled<ListOf
             }
             look_up(cx, topic.as_ref(), partition, isolation).unwrap_or_else(|code| refuse(partition, code))
         });
-        let partitions = partitions.collect();
-        topics.push(
-            ListOffsetsTopicResponse::default()
-                .with_name(asked.name)
-                .with_partitions(partitions),
-        );
+        let partitions: Vec<_> = partitions.collect();
+        // As on Kafka, a topic named twice is answered once, and one without partitions not at all.
+        match topics
+            .iter_mut()
+            .find(|topic: &&mut ListOffsetsTopicResponse| topic.name == asked.name)
+        {
+            Some(known) => known.partitions.extend(partitions),
+            None if partitions.is_empty() => {}
+            None => {
+                let topic = ListOffsetsTopicResponse::default().with_name(asked.name);
+                topics.push(topic.with_partitions(partitions));
+            }
+        }
     }
     Handled::Now(ListOffsetsResponse::default().with_topics(topics))
 }

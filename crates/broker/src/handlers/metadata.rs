@@ -35,6 +35,9 @@ enum Asked {
 
 pub(crate) fn handle(cx: &Cx<'_>, request: MetadataRequest) -> Handled<MetadataResponse> {
     let wanted = match &request.topics {
+        None if cx.version < NULL_MEANS_ALL_SINCE => {
+            return Handled::Close("Metadata, version 0, with null for its topics".into());
+        }
         None => None,
         Some(topics) if topics.is_empty() && cx.version < NULL_MEANS_ALL_SINCE => None,
         Some(topics) => Some(topics),

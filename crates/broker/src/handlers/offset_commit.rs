@@ -102,7 +102,9 @@ fn answer(
     request: &OffsetCommitRequest,
     code: impl Fn(&TopicName, PartitionIndex) -> ErrorCode,
 ) -> OffsetCommitResponse {
-    let topics = request.topics.iter().map(|topic| {
+    // As on Kafka, a topic without partitions is left out.
+    let topics = request.topics.iter().filter(|topic| !topic.partitions.is_empty());
+    let topics = topics.map(|topic| {
         let name = topic_name(&topic.name);
         let partitions = topic.partitions.iter().map(|partition| {
             OffsetCommitResponsePartition::default()

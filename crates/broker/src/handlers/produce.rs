@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use kafka_protocol::messages::produce_response::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
-use ottla_log::{AppendFault, Lsn, Origin, batch::BatchHeader, batch::attributes};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+};
+use ottla_log::{AppendFault, Lsn, Origin, Partition, batch::BatchHeader, batch::attributes};
 use ottla_model::{ErrorCode, TopicId};
 
 use crate::Broker;
 use crate::handlers::{Cx, text};
 use crate::reply::Handled;
-use crate::topics::{Topic, TopicFault};
+use crate::topics::{Topic, TopicFault, is_internal};
 
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
@@ -103,11 +105,22 @@ fn refused_as_a_whole(request: &ProduceRequest) -> Option<ErrorCode> {
     if !(-1..=1).contains(&request.acks) {
         return Some(ErrorCode::InvalidRequiredAcks);
     }
-    // No transactional id is known to this broker yet.
-    request
-        .transactional_id
-        .is_some()
-        .then_some(ErrorCode::InvalidProducerIdMapping)
+    if !has_transactional_batch(request) {
+        return None;
+    }
+    Some(match request.transactional_id {
+        None => ErrorCode::TransactionalIdAuthorizationFailed,
+        // No transactional id is known to this broker yet.
+        Some(_) => ErrorCode::InvalidProducerIdMapping,
+    })
+}
+
+fn has_transactional_batch(request: &ProduceRequest) -> bool {
+    let data = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let headers = data.filter_map(|data| BatchHeader::read(data.records.as_deref()?));
+    headers
+        .into_iter()
+        .any(|header| header.has(attributes::TRANSACTIONAL) && !header.has(attributes::CONTROL))
 }
 
 fn find_topic(broker: &Broker, version: i16, data: &TopicProduceData) -> Result<Arc<Topic>, TopicFault> {
@@ -134,11 +147,20 @@ fn last_of_each(data: Vec<PartitionProduceData>) -> Vec<PartitionProduceData> {
 struct Refusal {
     code: ErrorCode,
     message: Option<String>,
+    /// The record at fault, counted from 0 (KIP-467).
+    record: Option<i32>,
+    /// The log start offset, where the partition itself refused.
+    log_start: i64,
 }
 
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Refusal {
-        Refusal { code, message: None }
+        Refusal {
+            code,
+            message: None,
+            record: None,
+            log_start: -1,
+        }
     }
 }
 
@@ -149,13 +171,17 @@ fn append_one(
     data: &PartitionProduceData,
 ) -> Result<(PartitionProduceResponse, Lsn), Refusal> {
     let partition = topic.partition(data.index).map_err(|fault| fault.code())?;
+    // A coordinator is the only writer of its log.
+    if is_internal(&topic.name) {
+        return Err(ErrorCode::InvalidTopicException.into());
+    }
     let batch = data.records.clone().unwrap_or_default();
     if version < ZSTD_SINCE && uses_zstd(&batch) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }
     let appended = partition
         .append(batch, Origin::Client, broker.clock.wall())
-        .map_err(refusal)?;
+        .map_err(|fault| refusal(&partition, &fault))?;
     let answer = PartitionProduceResponse::default()
         .with_base_offset(appended.base_offset.0)
         .with_log_append_time_ms(appended.log_append_time.map_or(-1, |at| at.0))
@@ -167,10 +193,16 @@ fn uses_zstd(batch: &[u8]) -> bool {
     BatchHeader::read(batch).is_some_and(|header| header.attributes & attributes::CODEC_MASK == CODEC_ZSTD)
 }
 
-fn refusal(fault: AppendFault) -> Refusal {
+/// The text is more than Kafka tells for most faults, and helps the person behind the client.
+fn refusal(partition: &Partition, fault: &AppendFault) -> Refusal {
     Refusal {
         code: fault.code(),
         message: Some(fault.to_string()),
+        record: match fault {
+            AppendFault::Batch(refusal) => refusal.record(),
+            AppendFault::Producer(_) | AppendFault::Journal(_) => None,
+        },
+        log_start: partition.offsets().log_start.0,
     }
 }
 
@@ -182,9 +214,19 @@ fn answer_one(index: i32, appended: Result<(PartitionProduceResponse, Lsn), Refu
             .with_error_code(refusal.code.number())
             .with_base_offset(-1)
             .with_log_append_time_ms(-1)
-            .with_log_start_offset(-1)
+            .with_log_start_offset(refusal.log_start)
+            .with_record_errors(record_errors(&refusal))
             .with_error_message(refusal.message.map(text)),
     }
+}
+
+fn record_errors(refusal: &Refusal) -> Vec<BatchIndexAndErrorMessage> {
+    let at_fault = refusal.record.map(|index| {
+        BatchIndexAndErrorMessage::default()
+            .with_batch_index(index)
+            .with_batch_index_error_message(refusal.message.clone().map(text))
+    });
+    at_fault.into_iter().collect()
 }
 
 /// The flush failed: none of the batches may be acknowledged.

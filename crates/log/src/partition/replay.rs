@@ -4,12 +4,22 @@ use bytes::Bytes;
 use ottla_model::{Millis, Offset};
 
 use super::{Isolation, Partition, ReadFault, ReadLimit, Reading};
-use crate::batch::attributes;
+use crate::batch::{BatchHeader, attributes};
 use crate::records::{Batches, Unpacked};
 use crate::{Patience, StorageFault, StoredBatch};
 
 /// How much is read at a time.
 const REPLAY_BYTES: usize = 1024 * 1024;
+
+/// What a replay could not read. The rest is visited all the same: one damaged batch must not keep a coordinator away.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the batch at offset {at} cannot be read: {what}")]
+pub struct Unreadable {
+    /// The batch's base offset.
+    pub at: Offset,
+    /// What is wrong with it.
+    pub what: String,
+}
 
 /// One record of a replay.
 #[derive(Clone, Debug)]
@@ -27,7 +37,7 @@ pub struct ReplayedRecord {
 impl Partition {
     /// Visits every record from the log start to the log end, also those whose flush is still under way; control batches
     /// are left out. Takes disk reads. Only the log's single writer may call this: nothing must be appended meanwhile.
-    pub fn replay(&self, mut visit: impl FnMut(ReplayedRecord)) -> Result<(), StorageFault> {
+    pub fn replay(&self, mut visit: impl FnMut(Result<ReplayedRecord, Unreadable>)) -> Result<(), StorageFault> {
         let mut next = self.offsets().log_start;
         loop {
             let read = match self.read(next, LIMIT) {
@@ -46,33 +56,38 @@ impl Partition {
             }
             next = read.next;
             for (_, batch) in Batches::new(join(read.chunks)) {
-                self.visit_batch(&batch, &mut visit)?;
+                visit_batch(&batch, &mut visit);
             }
         }
         let rest: Vec<StoredBatch> = self.lock().tail.from(next).cloned().collect();
         for batch in rest {
-            self.visit_batch(&join(batch.parts().into_iter().cloned().collect()), &mut visit)?;
+            visit_batch(&join(batch.parts().into_iter().cloned().collect()), &mut visit);
         }
         Ok(())
     }
+}
 
-    fn visit_batch(&self, batch: &Bytes, visit: &mut impl FnMut(ReplayedRecord)) -> Result<(), StorageFault> {
-        let damaged = |header: Offset| self.corrupt(header, "a batch's records cannot be read");
-        let unpacked = Unpacked::open(batch).map_err(|_| damaged(Offset(-1)))?;
-        let header = unpacked.header;
-        if header.has(attributes::CONTROL) {
-            return Ok(());
-        }
-        for record in unpacked.records() {
-            let record = record.map_err(|_| damaged(header.base_offset))?;
-            visit(ReplayedRecord {
+fn visit_batch(batch: &Bytes, visit: &mut impl FnMut(Result<ReplayedRecord, Unreadable>)) {
+    let at = BatchHeader::read(batch).map_or(Offset(-1), |header| header.base_offset);
+    let unreadable = |what: String| Unreadable { at, what };
+    let unpacked = match Unpacked::open(batch) {
+        Ok(unpacked) => unpacked,
+        Err(fault) => return visit(Err(unreadable(fault.to_string()))),
+    };
+    let header = unpacked.header;
+    if header.has(attributes::CONTROL) {
+        return;
+    }
+    for record in unpacked.records() {
+        match record {
+            Ok(record) => visit(Ok(ReplayedRecord {
                 offset: record.offset(header.base_offset),
                 timestamp: record.timestamp(header.base_timestamp),
                 key: record.key.map(Bytes::copy_from_slice),
                 value: record.value.map(Bytes::copy_from_slice),
-            });
+            })),
+            Err(fault) => return visit(Err(unreadable(fault.to_string()))),
         }
-        Ok(())
     }
 }
 
