@@ -2,6 +2,7 @@
 
 mod compare;
 mod fuzz;
+mod ottla;
 mod step;
 mod test;
 mod tidy;

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Instant;
 
+use crate::ottla::Ottla;
 use crate::step::{self, Outcome};
 use crate::{compare, fuzz, tidy, toolchain};
 
@@ -101,6 +102,7 @@ fn black_box(extent: Extent) -> Outcome {
         "target/release/ottla-crash",
         &["all", "--binary", binary],
     )?;
+    own_client()?;
     compare::with_recording()?;
     compare::with_kafka()?;
     fuzz::prepare()?;
@@ -108,6 +110,26 @@ fn black_box(extent: Extent) -> Outcome {
         fuzz::one(&target, Some(FUZZ_SECONDS))?;
     }
     Ok(())
+}
+
+/// Ottla's own client, whose tests want a broker; the one that restarts it is left to the crash checks.
+fn own_client() -> Outcome {
+    let ottla = Ottla::start(&[])?;
+    let bootstrap = format!("OTTLA_TEST_BOOTSTRAP={}", ottla.address);
+    let test = [
+        "cargo",
+        "test",
+        "--quiet",
+        "--locked",
+        "-p",
+        "ottla-client",
+        "--test",
+        "broker",
+    ];
+    let mut arguments = vec![bootstrap.as_str()];
+    arguments.extend(test);
+    arguments.extend(["--", "--ignored", "--skip", "survive_a_restart"]);
+    step::run("the client against the broker", "env", &arguments)
 }
 
 /// The speed table.

@@ -1,3 +1,5 @@
+//! The broker's configuration, from its layers.
+
 use ottla_model::Millis;
 
 use crate::config::{

@@ -1,3 +1,5 @@
+//! Configs of topics and brokers are changed.
+
 use super::*;
 use crate::config::CompressionType;
 use ConfigOperation::{Append, Delete, Set, Subtract, Unknown};

@@ -1,3 +1,5 @@
+//! What DescribeConfigs tells.
+
 use super::*;
 use crate::config::{BROKER_CONFIGS, ConfigEntry, ConfigSource, ConfigType, TOPIC_CONFIGS, describe};
 

@@ -1,3 +1,5 @@
+//! The syntax of a properties file.
+
 use crate::config::parse_properties;
 
 #[track_caller]

@@ -1,3 +1,5 @@
+//! The bytes of the metadata records.
+
 use super::*;
 use ottla_model::{PartitionIndex, ProducerId};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Replaying the log gives the state that was live.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Topics are created, grown and deleted.
+
 use super::*;
 
 fn layout(partitions: i32, replication_factor: i16) -> Layout {
