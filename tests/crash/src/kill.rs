@@ -17,7 +17,7 @@ use crate::random::Random;
 use crate::trouble::{During, Trouble, expect};
 
 /// How long the load runs before a kill, in milliseconds.
-const LIFE: (u64, u64) = (30, 450);
+const LIFE: (u64, u64) = (30, 350);
 /// How long a restart may live before it is killed as well, in milliseconds: recovery itself is hit.
 const RECOVERY_LIFE: (u64, u64) = (0, 40);
 /// One restart in so many is killed before it is ready.

@@ -119,7 +119,7 @@ impl Producer<'_> {
                 return self.drain(client, flights);
             }
             // Leaves the machine some time for the broker; the more producers wait, the less a round reads back.
-            std::thread::sleep(Duration::from_micros(self.random.between(200, 3_000)));
+            std::thread::sleep(Duration::from_micros(self.random.between(500, 4_000)));
         }
     }
 
