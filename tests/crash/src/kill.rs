@@ -94,6 +94,9 @@ struct Rounds {
     drained: BTreeMap<i32, i64>,
     recoveries_killed: u32,
     slowest_restart: Duration,
+    /// The longest time from a broker that is ready to the first acknowledgement.
+    slowest_answer: Duration,
+    ready_at: Instant,
     seed: u64,
     /// How many batches were acknowledged at the last start.
     acknowledged: u64,
@@ -117,6 +120,8 @@ impl Rounds {
             drained: BTreeMap::new(),
             recoveries_killed: 0,
             slowest_restart: Duration::ZERO,
+            slowest_answer: Duration::ZERO,
+            ready_at: Instant::now(),
             seed: kill.seed,
             acknowledged: 0,
         })
@@ -125,6 +130,7 @@ impl Rounds {
     fn all_rounds(&mut self, rounds: u32, evidence: &Evidence) -> Result<(), Trouble> {
         for round in 1..=rounds {
             self.stage.wait_for_progress(self.acknowledged)?;
+            self.slowest_answer = self.slowest_answer.max(self.ready_at.elapsed());
             std::thread::sleep(Duration::from_millis(self.random.between(LIFE.0, LIFE.1)));
             self.kill()?;
             self.restart()?;
@@ -157,6 +163,7 @@ impl Rounds {
         let started = Instant::now();
         self.broker = Some(self.launch.start()?);
         self.slowest_restart = self.slowest_restart.max(started.elapsed());
+        self.ready_at = Instant::now();
         self.acknowledged = self.stage.acknowledged.load(Ordering::Relaxed);
         self.stage.history.add("kill", Event::Restart);
         Ok(())
@@ -240,8 +247,9 @@ impl Rounds {
         )?;
         write!(
             words,
-            ", slowest restart {} ms, seed {}",
+            ", slowest restart {} ms, first acknowledgement up to {} ms later, seed {}",
             self.slowest_restart.as_millis(),
+            self.slowest_answer.as_millis(),
             self.seed
         )?;
         Ok((self.stage, words))
