@@ -90,14 +90,19 @@ fn settle(shared: &Shared) {
     // What a replay left in the journal counts: a broker that is killed often must not replay more each time.
     let mut bytes_then = 0;
     let mut failed = false;
-    while shared
-        .journal
-        .wait_for_written(if failed { RETRY } else { shared.options.settle_age })
-    {
+    let crowded = || shared.journal.live_bytes() * 2 >= shared.options.journal.bytes_max;
+    // Producers wait while the journal is nearly full, so that nothing more may be written that would end a long wait.
+    let age = |failed| {
+        if failed || crowded() {
+            RETRY
+        } else {
+            shared.options.settle_age
+        }
+    };
+    while shared.journal.wait_for_written(age(failed)) {
         let live = shared.journal.live_bytes();
         let grown = live.saturating_sub(bytes_then) >= shared.options.checkpoint_bytes;
-        let crowded = live * 2 >= shared.options.journal.bytes_max;
-        let due = grown || crowded || last_checkpoint.elapsed() >= shared.options.checkpoint_age;
+        let due = grown || crowded() || last_checkpoint.elapsed() >= shared.options.checkpoint_age;
         let result = match due {
             true => shared.checkpoint_once(false).map(|_| ()),
             false => shared.settle_once(),
