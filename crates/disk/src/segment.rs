@@ -529,11 +529,14 @@ impl Segment {
         bytes_max: usize,
     ) -> Result<Selected, StorageFault> {
         let (mut at, mut first, mut last, mut at_least) = (0, None, None, self.base.0);
+        let end = self.next();
         while at < bytes.len() {
             if bytes.len() - at < HEADER_LENGTH {
                 return Ok(cut_or_more(first, at, HEADER_LENGTH, last));
             }
-            let Some((header, size)) = sane(&bytes[at..], at_least) else {
+            // A damaged count of records would have readers told of offsets that do not exist.
+            let good = sane(&bytes[at..], at_least).filter(|(header, _)| header.next_offset() <= end);
+            let Some((header, size)) = good else {
                 // What was good before the damage is served; asking on leads here again.
                 return match first {
                     Some(first) => Ok(Selected::Batches((first, at, last))),
