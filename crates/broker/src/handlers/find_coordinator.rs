@@ -38,7 +38,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: FindCoordinatorRequest) -> Handled<Fi
 fn refused(version: i16, key_type: i8) -> Option<ErrorCode> {
     match key_type {
         0 => None,
-        1 => Some(ErrorCode::CoordinatorNotAvailable),
+        // No transaction coordinator runs here yet. "Not available" would have a client ask again until it times out;
+        // this code ends its wait at once.
+        1 => Some(ErrorCode::TransactionalIdAuthorizationFailed),
         2 if version >= SHARE_SINCE => Some(ErrorCode::CoordinatorNotAvailable),
         _ => Some(ErrorCode::InvalidRequest),
     }
