@@ -16,7 +16,6 @@ mod classic;
 mod command;
 mod config;
 mod effect;
-mod hash;
 pub mod history;
 mod machine;
 mod names;
@@ -35,7 +34,6 @@ pub use command::{
 };
 pub use config::GroupConfig;
 pub use effect::Effect;
-pub use hash::partition_for;
 pub use history::{Cause, Outcome, Rebalance, Trigger, Waited};
 pub use machine::{Groups, Timer};
 pub use names::{Client, InstanceId};

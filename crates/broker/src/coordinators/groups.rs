@@ -78,7 +78,7 @@ impl GroupCoordinators {
 
     /// The shard that looks after a group.
     pub(crate) fn of(&self, group: &str) -> Result<Arc<Driver<Groups>>, ErrorCode> {
-        let index = ottla_group::partition_for(group, self.shards.len() as i32);
+        let index = ottla_coordinator::partition_for(group, self.shards.len() as i32);
         self.shards
             .get(index.0 as usize)
             .cloned()
