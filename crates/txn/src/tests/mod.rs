@@ -7,4 +7,5 @@ mod expiry;
 mod inits;
 mod markers;
 mod partitions;
+mod properties;
 mod timeouts;
