@@ -145,7 +145,7 @@ impl Transaction {
                 let epoch = Identity::EPOCH_LAST;
                 return Some(Identity { producer, epoch });
             }
-            let epoch = ProducerEpoch(self.identity.epoch.0 - 1);
+            let epoch = ProducerEpoch(self.identity.epoch.0.saturating_sub(1));
             return Some(Identity { producer, epoch });
         }
         self.raised_from.map(|epoch| Identity { producer, epoch })
@@ -154,7 +154,7 @@ impl Transaction {
     /// When it is to be aborted, if it is under way.
     pub(crate) fn deadline(&self) -> Option<Millis> {
         match self.status {
-            Status::Ongoing => self.started.map(|started| started.plus(self.timeout)),
+            Status::Ongoing => Some(self.started.unwrap_or(self.updated).plus(self.timeout)),
             Status::Empty | Status::Prepare(_) | Status::Complete(_) => None,
         }
     }
