@@ -11,7 +11,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
-use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset, PartitionId};
+use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset, PartitionId, ProducerEpoch, ProducerId};
 
 use crate::batch::BatchHeader;
 use crate::builder::Marker;
@@ -33,7 +33,7 @@ mod settle;
 pub use lookup::{Lookup, OffsetSpec, TimestampedOffset};
 pub use open::{KnownBatch, Opening};
 pub use read::{AbortedTransaction, Isolation, Read, ReadFault, ReadLimit, Reading};
-pub use replay::{ReplayedRecord, Unreadable};
+pub use replay::{Replayed, ReplayedMarker, ReplayedRecord, Unreadable};
 pub use retain::TrimFault;
 
 /// One partition's log over its media.
@@ -197,6 +197,11 @@ impl Partition {
     /// The idempotent producers, by id (DescribeProducers).
     pub fn producers(&self) -> Vec<ProducerState> {
         self.lock().producers.describe()
+    }
+
+    /// Whether a transaction of that producer and epoch is open here.
+    pub fn is_open(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.lock().producers.is_open(producer, epoch)
     }
 
     /// The settings in force.

@@ -92,6 +92,15 @@ pub enum ProducerRefusal {
         /// Where the transaction begins.
         since: Offset,
     },
+    /// A transactional batch of which nobody has said that its transaction is open. Ask its coordinator, then append it as
+    /// [`Origin::Participant`].
+    #[error("producer {producer}: no transaction of epoch {epoch} is open, and none was announced")]
+    Unannounced {
+        /// Whose batch it is.
+        producer: ProducerId,
+        /// The batch's epoch.
+        epoch: ProducerEpoch,
+    },
     /// A marker of a transaction coordinator that was replaced.
     #[error("producer {producer}: coordinator epoch {epoch} is older than {current}")]
     OldCoordinator {
@@ -110,7 +119,9 @@ impl ProducerRefusal {
         match self {
             ProducerRefusal::OldEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             ProducerRefusal::OutOfOrder { .. } => ErrorCode::OutOfOrderSequenceNumber,
-            ProducerRefusal::OutsideTransaction { .. } => ErrorCode::InvalidTxnState,
+            ProducerRefusal::OutsideTransaction { .. } | ProducerRefusal::Unannounced { .. } => {
+                ErrorCode::InvalidTxnState
+            }
             ProducerRefusal::OldCoordinator { .. } => ErrorCode::TransactionCoordinatorFenced,
         }
     }
@@ -185,19 +196,30 @@ impl Producers {
         if !header.has_producer() {
             return Ok(Judgement::New);
         }
-        let Some(entry) = self.entries.get(&header.producer_id) else {
-            return Ok(Judgement::New);
-        };
-        if origin == Origin::Client
-            && let Some(batch) = entry.repeat_of(header)
+        let known = self.entries.get(&header.producer_id);
+        if origin.is_client()
+            && let Some(batch) = known.and_then(|entry| entry.repeat_of(header))
         {
             return Ok(Judgement::Repeat(*batch));
         }
+        if origin == Origin::Client
+            && header.has(attributes::TRANSACTIONAL)
+            && !self.is_open(header.producer_id, header.producer_epoch)
+        {
+            return Err(ProducerRefusal::Unannounced {
+                producer: header.producer_id,
+                epoch: header.producer_epoch,
+            });
+        }
+        let Some(entry) = known else {
+            return check_beginning(header, origin).map(|()| Judgement::New);
+        };
         entry.check_epoch(header)?;
         if let Some(marker) = marker {
+            entry.check_raised(header, origin)?;
             return entry.check_coordinator(header, marker).map(|()| Judgement::New);
         }
-        if origin == Origin::Client {
+        if origin.is_client() {
             entry.check_sequence(header)?;
         }
         match entry.transaction_start {
@@ -209,6 +231,12 @@ impl Producers {
             }
             _ => Ok(Judgement::New),
         }
+    }
+
+    /// Whether a transaction of that producer and epoch is open.
+    pub fn is_open(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        let entry = self.entries.get(&producer);
+        entry.is_some_and(|entry| entry.epoch == epoch && entry.transaction_start.is_some())
     }
 
     /// Applies a numbered batch that is in the log. Gives the transaction that it ended.
@@ -349,6 +377,21 @@ impl Entry {
         })
     }
 
+    /// A marker by the rules of V2 has the producer's next epoch; the same only if it repeats one that is here.
+    fn check_raised(&self, header: &BatchHeader, origin: Origin) -> Result<(), ProducerRefusal> {
+        if origin == Origin::RaisingCoordinator
+            && header.producer_epoch == self.epoch
+            && self.transaction_start.is_some()
+        {
+            return Err(ProducerRefusal::OldEpoch {
+                producer: header.producer_id,
+                epoch: header.producer_epoch,
+                current: self.epoch,
+            });
+        }
+        Ok(())
+    }
+
     fn check_coordinator(&self, header: &BatchHeader, marker: Marker) -> Result<(), ProducerRefusal> {
         if marker.coordinator_epoch >= self.coordinator_epoch {
             return Ok(());
@@ -408,6 +451,19 @@ impl Entry {
             transaction_start: self.transaction_start,
         }
     }
+}
+
+/// Of a producer that is unknown here.
+fn check_beginning(header: &BatchHeader, origin: Origin) -> Result<(), ProducerRefusal> {
+    let begins_at_zero = origin == Origin::Participant { begins_at_zero: true };
+    if begins_at_zero && header.base_sequence != 0 {
+        return Err(ProducerRefusal::OutOfOrder {
+            producer: header.producer_id,
+            sequence: header.base_sequence,
+            last: -1,
+        });
+    }
+    Ok(())
 }
 
 const NO_EPOCH: ProducerEpoch = ProducerEpoch(-1);

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_coordinator::{Appended, Entry, Machine, Position, Shard, Step, Ticket};
-use ottla_log::{AppendFault, Durability, Lsn, Origin, Partition, StorageFault};
-use ottla_model::ErrorCode;
+use ottla_log::{AppendFault, BatchBuilder, Durability, Lsn, Origin, Partition, Replayed, StorageFault};
+use ottla_model::{ErrorCode, Millis};
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 
@@ -38,14 +38,33 @@ pub(crate) trait Logged: Machine {
     /// A record's key and value.
     fn encode(record: &Self::Record) -> (Option<Bytes>, Option<Bytes>);
 
-    /// The record behind a key and value; `None` for one that this version does not know.
-    fn decode(key: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String>;
+    /// What was decided at once, as a batch, and who writes it.
+    fn batch(records: &[Self::Record], timestamp: Millis) -> (Bytes, Origin) {
+        let batch = with_records::<Self>(BatchBuilder::new(), records, timestamp);
+        (batch.build(), Origin::Coordinator)
+    }
+
+    /// The record behind an entry of the log; `None` for one that this version does not know.
+    fn decode(entry: &Replayed) -> Result<Option<Self::Record>, String>;
 
     /// What a log line says of an effect that asks for nothing else; `None` leaves it to
     /// [`Driver::with_durable_effects`].
     fn log_line(_effect: &Self::Effect) -> Option<String> {
         None
     }
+}
+
+/// Puts records into a batch.
+pub(crate) fn with_records<M: Logged>(
+    mut batch: BatchBuilder,
+    records: &[M::Record],
+    timestamp: Millis,
+) -> BatchBuilder {
+    for record in records {
+        let (key, value) = M::encode(record);
+        batch.push(timestamp, key.as_deref(), value.as_deref());
+    }
+    batch
 }
 
 /// Why a command got no answer from the machine.
@@ -246,12 +265,8 @@ impl<M: Logged> Driver<M> {
 
     fn append(&self, records: &[M::Record]) -> Result<Appended, AppendFault> {
         let timestamp = self.clock.wall();
-        let mut batch = ottla_log::BatchBuilder::new();
-        for record in records {
-            let (key, value) = M::encode(record);
-            batch.push(timestamp, key.as_deref(), value.as_deref());
-        }
-        let appended = self.partition.append(batch.build(), Origin::Coordinator, timestamp)?;
+        let (batch, origin) = M::batch(records, timestamp);
+        let appended = self.partition.append(batch, origin, timestamp)?;
         Ok(Appended {
             base: appended.base_offset,
             timestamp,
@@ -296,10 +311,11 @@ impl<M: Logged> Driver<M> {
     /// Applies every record of the log, also those whose flush is still under way.
     fn replay(&self, shard: &mut Shard<M>) -> Result<usize, StorageFault> {
         let mut replayed = 0;
-        self.partition.replay(|record| {
-            let decoded = record.map_err(|fault| fault.to_string()).and_then(|record| {
-                let decoded = M::decode(record.key.as_ref(), record.value.as_ref())?;
-                Ok((record.offset, record.timestamp, decoded))
+        self.partition.replay(|entry| {
+            let decoded = entry.map_err(|fault| fault.to_string()).and_then(|entry| {
+                let decoded = M::decode(&entry)?;
+                let (offset, timestamp) = entry.place();
+                Ok((offset, timestamp, decoded))
             });
             match decoded {
                 Ok((offset, timestamp, Some(record))) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_group::{Command, DeletedTopic, Effect, GroupConfig, Groups, Session};
-use ottla_log::StorageFault;
+use ottla_log::{Replayed, StorageFault};
 use ottla_model::{ErrorCode, TopicName};
 
 use crate::clock::Clock;
@@ -35,11 +35,14 @@ impl Logged for Groups {
         (Some(key), value)
     }
 
-    fn decode(key: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String> {
-        let Some(key) = key else {
+    fn decode(entry: &Replayed) -> Result<Option<Self::Record>, String> {
+        let Replayed::Record(record) = entry else {
+            return Ok(None);
+        };
+        let Some(key) = &record.key else {
             return Err("a record without a key".into());
         };
-        ottla_group::record::decode(key, value.map(|value| &value[..])).map_err(|fault| fault.to_string())
+        ottla_group::record::decode(key, record.value.as_deref()).map_err(|fault| fault.to_string())
     }
 
     fn log_line(effect: &Effect) -> Option<String> {

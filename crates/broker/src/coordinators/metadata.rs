@@ -11,7 +11,7 @@ use ottla_cluster::{
     Cluster, Command, Effect, InternalTopic, Origin, ProducerIdBlock, Reply, Request, Resource, ResourceKind, State,
     Wanted,
 };
-use ottla_log::{Durability, Partition, StorageFault};
+use ottla_log::{Durability, Partition, Replayed, StorageFault};
 use ottla_model::{ErrorCode, ProducerId, TopicId, TopicName};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -37,8 +37,11 @@ impl Logged for Cluster {
         (None, Some(ottla_cluster::encode(record)))
     }
 
-    fn decode(_: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String> {
-        let Some(value) = value else {
+    fn decode(entry: &Replayed) -> Result<Option<Self::Record>, String> {
+        let Replayed::Record(record) = entry else {
+            return Ok(None);
+        };
+        let Some(value) = &record.value else {
             return Err("a record without a value".into());
         };
         ottla_cluster::decode(value).map_err(|fault| fault.to_string())
