@@ -14,7 +14,9 @@ use ottla_fields::{
 };
 use ottla_model::{Generation, GroupId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, TopicId, TopicName};
 
+use crate::command::EndTransaction;
 use crate::names::{Client, InstanceId};
+use crate::pending::Producer;
 use crate::state::{Classic, CommittedOffset, LoggedMember};
 
 pub use ottla_fields::RecordFault;
@@ -36,6 +38,22 @@ pub enum Record {
         /// The position; `None` is a tombstone.
         value: Option<CommittedOffset>,
     },
+    /// The position of a group in a partition, in a transaction that is open: an offset like any other, in a batch that
+    /// names the transaction's producer.
+    PendingOffset {
+        /// Whose transaction it is.
+        producer: Producer,
+        /// The group.
+        group: GroupId,
+        /// The topic.
+        topic: TopicName,
+        /// Its partition.
+        partition: PartitionIndex,
+        /// The position.
+        value: CommittedOffset,
+    },
+    /// A transaction has ended: a control record, alone in its batch.
+    TransactionEnd(EndTransaction),
     /// A classic group at rest.
     Group {
         /// The group.
@@ -51,6 +69,8 @@ const GROUP_KEY: i16 = 2;
 const OFFSET_VALUE: i16 = 4;
 const OFFSET_VALUE_EXPIRING: i16 = 1;
 const GROUP_VALUE: i16 = 3;
+/// Of the key and the value of a transaction's marker.
+const CONTROL_VERSION: i16 = 0;
 const TAG_TOPIC_ID: u32 = 0;
 /// Kafka's "never" and "unknown" in timestamps and epochs.
 const NONE: i64 = -1;
@@ -65,16 +85,59 @@ pub fn encode(record: &Record) -> (Bytes, Option<Bytes>) {
             partition,
             value,
         } => {
-            key.put_i16(OFFSET_KEY);
-            put_text(&mut key, group.as_str());
-            put_text(&mut key, topic.as_str());
-            key.put_i32(partition.0);
+            put_offset_key(&mut key, group, topic, *partition);
             (key.freeze(), value.as_ref().map(encode_offset))
+        }
+        Record::PendingOffset {
+            group,
+            topic,
+            partition,
+            value,
+            ..
+        } => {
+            put_offset_key(&mut key, group, topic, *partition);
+            (key.freeze(), Some(encode_offset(value)))
+        }
+        Record::TransactionEnd(end) => {
+            key.put_i16(CONTROL_VERSION);
+            key.put_i16(i16::from(end.committed));
+            let mut value = BytesMut::new();
+            value.put_i16(CONTROL_VERSION);
+            value.put_i32(end.coordinator_epoch.0);
+            (key.freeze(), Some(value.freeze()))
         }
         Record::Group { group, value } => {
             key.put_i16(GROUP_KEY);
             put_text(&mut key, group.as_str());
             (key.freeze(), value.as_ref().map(encode_group))
+        }
+    }
+}
+
+fn put_offset_key(key: &mut BytesMut, group: &GroupId, topic: &TopicName, partition: PartitionIndex) {
+    key.put_i16(OFFSET_KEY);
+    put_text(key, group.as_str());
+    put_text(key, topic.as_str());
+    key.put_i32(partition.0);
+}
+
+impl Record {
+    /// What it says in a batch of a transaction. Only positions are written there; anything else says nothing.
+    pub fn in_transaction(self, producer: Producer) -> Option<Record> {
+        match self {
+            Record::Offset {
+                group,
+                topic,
+                partition,
+                value: Some(value),
+            } => Some(Record::PendingOffset {
+                producer,
+                group,
+                topic,
+                partition,
+                value,
+            }),
+            _ => None,
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_group::{Command, DeletedTopic, Effect, GroupConfig, Groups, Session};
-use ottla_log::{Replayed, StorageFault};
-use ottla_model::{ErrorCode, TopicName};
+use ottla_group::{Command, DeletedTopic, Effect, EndTransaction, GroupConfig, Groups, Producer, Record, Session};
+use ottla_log::{BatchBuilder, Origin, Replayed, ReplayedMarker, StorageFault};
+use ottla_model::{ErrorCode, LeaderEpoch, Millis, TopicName};
 
 use crate::clock::Clock;
+use crate::coordinators::driver::with_records;
 use crate::coordinators::{Driver, Logged};
 use crate::topics::{Topic, TopicFault};
 
@@ -35,20 +36,59 @@ impl Logged for Groups {
         (Some(key), value)
     }
 
-    fn decode(entry: &Replayed) -> Result<Option<Self::Record>, String> {
-        let Replayed::Record(record) = entry else {
-            return Ok(None);
+    /// What is decided at once is either of no transaction, or all of one.
+    fn batch(records: &[Record], timestamp: Millis) -> (Bytes, Origin) {
+        let begin = |producer: Producer| BatchBuilder::new().producer(producer.id, producer.epoch, NO_SEQUENCE);
+        let (batch, origin) = match records.first() {
+            Some(Record::PendingOffset { producer, .. }) => (begin(*producer).transactional(), Origin::Coordinator),
+            Some(Record::TransactionEnd(end)) => {
+                let origin = if end.raises_epoch {
+                    Origin::RaisingCoordinator
+                } else {
+                    Origin::Coordinator
+                };
+                (begin(end.producer).transactional().control(), origin)
+            }
+            _ => (BatchBuilder::new(), Origin::Coordinator),
+        };
+        (with_records::<Groups>(batch, records, timestamp).build(), origin)
+    }
+
+    fn decode(entry: &Replayed) -> Result<Option<Record>, String> {
+        let record = match entry {
+            Replayed::Record(record) => record,
+            Replayed::Marker(marker) => return Ok(Some(Record::TransactionEnd(end_of(marker)))),
         };
         let Some(key) = &record.key else {
             return Err("a record without a key".into());
         };
-        ottla_group::record::decode(key, record.value.as_deref()).map_err(|fault| fault.to_string())
+        let decoded = ottla_group::record::decode(key, record.value.as_deref()).map_err(|fault| fault.to_string())?;
+        Ok(match record.transaction {
+            None => decoded,
+            Some((id, epoch)) => decoded.and_then(|decoded| decoded.in_transaction(Producer { id, epoch })),
+        })
     }
 
     fn log_line(effect: &Effect) -> Option<String> {
         Some(effect.to_string())
     }
 }
+
+fn end_of(marker: &ReplayedMarker) -> EndTransaction {
+    EndTransaction {
+        producer: Producer {
+            id: marker.producer,
+            epoch: marker.epoch,
+        },
+        coordinator_epoch: LeaderEpoch(marker.marker.coordinator_epoch),
+        committed: marker.marker.committed,
+        // Of no interest any more once it is in the log.
+        raises_epoch: false,
+    }
+}
+
+/// Coordinators do not number their records.
+const NO_SEQUENCE: i32 = -1;
 
 /// All group shards of the broker.
 pub(crate) struct GroupCoordinators {
@@ -119,5 +159,37 @@ pub enum LoadFault {
 impl From<TopicFault> for LoadFault {
     fn from(fault: TopicFault) -> LoadFault {
         LoadFault::Topic(fault.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_log::{Marker, StoredBatch, Unpacked};
+    use ottla_model::{ProducerEpoch, ProducerId};
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_transaction_is_written_as_a_marker() {
+        let end = EndTransaction {
+            producer: Producer {
+                id: ProducerId(7),
+                epoch: ProducerEpoch(3),
+            },
+            coordinator_epoch: LeaderEpoch(5),
+            committed: true,
+            raises_epoch: true,
+        };
+        let (batch, origin) = Groups::batch(&[Record::TransactionEnd(end)], Millis(1_000));
+        assert_eq!(origin, Origin::RaisingCoordinator);
+        let expected = Marker {
+            committed: true,
+            coordinator_epoch: 5,
+        };
+        assert_eq!(batch, expected.build(ProducerId(7), ProducerEpoch(3), Millis(1_000)));
+        let stored = StoredBatch::numbered(batch).expect("a whole batch");
+        let unpacked = Unpacked::of(&stored).expect("not compressed");
+        let record = unpacked.records().next().expect("one").expect("whole");
+        assert_eq!(Marker::read(&record), Some(expected));
     }
 }

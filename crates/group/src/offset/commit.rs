@@ -48,7 +48,7 @@ pub(crate) fn decide(
     output
 }
 
-fn store(
+pub(super) fn store(
     commit: &OffsetCommit,
     topic: &CommitTopic,
     config: &GroupConfig,
