@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use bytes::Bytes;
 use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset, PartitionId, ProducerEpoch, ProducerId};
 
-use crate::batch::BatchHeader;
+use crate::batch::{BatchHeader, HEADER_LENGTH};
 use crate::builder::Marker;
 use crate::config::PartitionConfig;
 use crate::epochs::{EpochEnd, Epochs};
@@ -197,6 +197,13 @@ impl Partition {
     /// The idempotent producers, by id (DescribeProducers).
     pub fn producers(&self) -> Vec<ProducerState> {
         self.lock().producers.describe()
+    }
+
+    /// Whether a transaction's marker would be taken now, and if not, why.
+    pub fn check_marker(&self, marker: &Bytes, origin: Origin) -> Result<(), ProducerRefusal> {
+        let header = BatchHeader::read(marker).expect("a marker is a whole batch");
+        let said = Marker::of(&header, &marker[HEADER_LENGTH..]);
+        self.lock().producers.judge(&header, said, origin).map(drop)
     }
 
     /// Whether a transaction of that producer and epoch is open here.

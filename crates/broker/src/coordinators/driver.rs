@@ -147,6 +147,26 @@ impl<M: Logged> Driver<M> {
     /// Judges a command now; the answer may come at once or later.
     pub(crate) fn submit(&self, command: M::Command) -> Pending<M::Reply> {
         let mut inner = self.lock();
+        let pending = self.judge(&mut inner, command);
+        self.let_go(inner);
+        pending
+    }
+
+    /// Judges a command that is answered at once, and does `then` before anything else of the shard is decided. `then` may
+    /// append to other logs; what it appends is durable after what the command wrote, never before.
+    pub(crate) fn decide_and<T>(&self, command: M::Command, then: impl FnOnce(Result<M::Reply, Unanswered>) -> T) -> T {
+        let mut inner = self.lock();
+        let decided = match self.judge(&mut inner, command) {
+            Pending::Decided(reply, _) => Ok(reply),
+            Pending::Parked(_) => Err(Unanswered::NotAvailable),
+            Pending::Unanswered(unanswered) => Err(unanswered),
+        };
+        let done = then(decided);
+        self.let_go(inner);
+        done
+    }
+
+    fn judge(&self, inner: &mut Inner<M>, command: M::Command) -> Pending<M::Reply> {
         // A refused write would cost a replay, so a full journal is asked first.
         if !inner.loaded || (M::writes(&command) && !self.partition.has_room()) {
             return Pending::Unanswered(Unanswered::NotAvailable);
@@ -157,16 +177,14 @@ impl<M: Logged> Driver<M> {
         match inner.shard.submit(now, ticket, command, |records| self.append(records)) {
             Ok(step) => {
                 let own = inner.deliver(step, Some(ticket));
-                let pending = own.unwrap_or_else(|| {
+                own.unwrap_or_else(|| {
                     let (sender, receiver) = oneshot::channel();
                     inner.tickets.insert(ticket, sender);
                     Pending::Parked(receiver)
-                });
-                self.let_go(inner);
-                pending
+                })
             }
             Err(fault) => {
-                self.fall_back(&mut inner, &fault);
+                self.fall_back(inner, &fault);
                 Pending::Unanswered(Unanswered::NotAvailable)
             }
         }
@@ -205,6 +223,13 @@ impl<M: Logged> Driver<M> {
         inner.effects.drain(..due).map(|(_, effect)| effect).collect()
     }
 
+    /// Takes, in the log's order, all effects, those whose records are not durable yet as well: for such as end in records
+    /// of the same journal, behind them.
+    pub(crate) fn effects(&self) -> Vec<M::Effect> {
+        let mut inner = self.lock();
+        inner.effects.drain(..).map(|(_, effect)| effect).collect()
+    }
+
     /// Looks at what the log says.
     pub(crate) fn with_state<T>(&self, look: impl FnOnce(&M::State) -> T) -> T {
         look(self.lock().shard.state())
@@ -215,14 +240,15 @@ impl<M: Logged> Driver<M> {
         &self.durability
     }
 
-    /// Handles deadlines as they come, for ever.
-    pub(crate) async fn keep_time(self: Arc<Self>) {
+    /// Handles deadlines as they come, for ever, and calls `carry_out` whenever there may be effects.
+    pub(crate) async fn keep_time(self: Arc<Self>, carry_out: impl Fn() + Send) {
         loop {
             if !self.lock().loaded {
                 tokio::time::sleep(RELOAD_INTERVAL).await;
                 self.reload_or_rest(&mut self.lock());
                 continue;
             }
+            carry_out();
             let next = self.lock().shard.next_deadline();
             self.slept_for
                 .store(next.map_or(i64::MAX, |at| at.0), Ordering::Release);

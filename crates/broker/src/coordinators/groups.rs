@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_cluster::InternalTopic;
 use ottla_group::{Command, DeletedTopic, Effect, EndTransaction, GroupConfig, Groups, Producer, Record, Session};
 use ottla_log::{BatchBuilder, Origin, Replayed, ReplayedMarker, StorageFault};
-use ottla_model::{ErrorCode, LeaderEpoch, Millis, TopicName};
+use ottla_model::{ErrorCode, LeaderEpoch, Millis, PartitionIndex, TopicName, TopicPartition};
 
 use crate::clock::Clock;
 use crate::coordinators::driver::with_records;
@@ -126,6 +127,19 @@ impl GroupCoordinators {
             .get(index.0 as usize)
             .cloned()
             .ok_or(ErrorCode::NotCoordinator)
+    }
+
+    /// The shard behind a partition of `__consumer_offsets`.
+    pub(crate) fn shard(&self, index: PartitionIndex) -> Option<&Arc<Driver<Groups>>> {
+        self.shards.get(usize::try_from(index.0).ok()?)
+    }
+
+    /// The partition of `__consumer_offsets` that a group's positions lie in.
+    pub(crate) fn partition_of(&self, group: &str) -> TopicPartition {
+        TopicPartition {
+            topic: TopicName::new(InternalTopic::ConsumerOffsets.name()),
+            index: ottla_coordinator::partition_for(group, self.shards.len() as i32),
+        }
     }
 
     /// Every shard.

@@ -21,7 +21,9 @@ use crate::coordinators::{Driver, GroupCoordinators, Logged, Unanswered};
 use crate::topics::{Standing, Topics};
 
 /// The features this broker's logs are written by, as Kafka 4.3 finalizes them: what its tools expect to find first.
-const FEATURES: &[(&str, i16)] = &[("metadata.version", 30)];
+const FEATURES: &[(&str, i16)] = &[("metadata.version", 30), ("transaction.version", 2)];
+/// The topics that must exist before the first client asks for a coordinator.
+const BOOTSTRAP_TOPICS: [InternalTopic; 2] = [InternalTopic::ConsumerOffsets, InternalTopic::TransactionState];
 
 impl Logged for Cluster {
     const NAME: &'static str = "__cluster_metadata";
@@ -94,10 +96,13 @@ impl ClusterMetadata {
         })
     }
 
-    /// Sees to it that the cluster has an id, and the topic that groups need exists before the first client asks for it.
+    /// Sees to it that the cluster has an id and its features, and that the topics coordinators need exist before the first
+    /// client asks for them.
     pub(crate) async fn bootstrap(self: &Arc<Self>, cluster_id: String) -> Result<(), ErrorCode> {
         let known = self.driver.with_state(|state| {
-            state.cluster_id().is_some() && state.topic(InternalTopic::ConsumerOffsets.name()).is_some()
+            let has_feature = |wanted: &(&str, i16)| state.features().any(|known| known == *wanted);
+            let has_topic = |topic: &InternalTopic| state.topic(topic.name()).is_some();
+            state.cluster_id().is_some() && FEATURES.iter().all(has_feature) && BOOTSTRAP_TOPICS.iter().all(has_topic)
         });
         if known {
             return Ok(());
@@ -107,12 +112,13 @@ impl ClusterMetadata {
             .map(|(name, level)| ((*name).to_string(), *level))
             .collect();
         self.ask(Request::Bootstrap { cluster_id, features }).await?;
-        let topic = Wanted {
-            name: TopicName::new(InternalTopic::ConsumerOffsets.name()),
+        let topics = BOOTSTRAP_TOPICS.iter().map(|topic| Wanted {
+            name: TopicName::new(topic.name()),
             id: TopicId(Uuid::new_v4()),
             origin: Origin::Coordinator,
-        };
-        self.ask(Request::EnsureTopics { topics: vec![topic] }).await?;
+        });
+        let topics = topics.collect();
+        self.ask(Request::EnsureTopics { topics }).await?;
         Ok(())
     }
 
