@@ -199,6 +199,14 @@ impl Partition {
         self.lock().producers.describe()
     }
 
+    /// A transactional batch was refused because its coordinator did not vouch for it: until it comes again, none behind it
+    /// is taken. `data` is what was sent.
+    pub fn refuse(&self, data: &[u8], now: Millis) {
+        if let Some(header) = BatchHeader::read(data) {
+            self.lock().producers.refuse(&header, now);
+        }
+    }
+
     /// Whether a transaction's marker would be taken now, and if not, why.
     pub fn check_marker(&self, marker: &Bytes, origin: Origin) -> Result<(), ProducerRefusal> {
         let header = BatchHeader::read(marker).expect("a marker is a whole batch");

@@ -36,12 +36,12 @@ pub fn with_features(
     finalized: &[(&'static str, i16)],
     epoch: i64,
 ) -> ApiVersionsResponse {
-    // Clients before v4 cannot read a lowest level of 0 (KAFKA-17011).
-    let lowest = if version < LEVEL_ZERO_SINCE { 1 } else { 0 };
-    let supported = FEATURES.iter().map(|feature| {
+    // Clients before v4 cannot read a lowest level of 0 and are not told of such features (KAFKA-17011).
+    let can_read = |feature: &&Feature| feature.levels.min > 0 || version >= LEVEL_ZERO_SINCE;
+    let supported = FEATURES.iter().filter(can_read).map(|feature| {
         SupportedFeatureKey::default()
             .with_name(StrBytes::from_static_str(feature.name))
-            .with_min_version(feature.levels.min.max(lowest))
+            .with_min_version(feature.levels.min)
             .with_max_version(feature.levels.max)
     });
     let finalized = finalized.iter().map(|(name, level)| {
@@ -90,12 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn features_are_told_with_the_lowest_level_that_the_version_can_read() {
+    fn features_are_told_to_those_who_can_read_their_lowest_level() {
         for version in Api::ApiVersions.handled().iter() {
             let answer = with_features(response(), version, &[("transaction.version", 2)], 7);
             encode(Api::ApiVersions, version, 1, &answer).unwrap();
-            let lowest = answer.supported_features[0].min_version;
-            assert_eq!(lowest, i16::from(version < 4));
+            assert_eq!(answer.supported_features.len(), usize::from(version >= 4));
             assert_eq!(answer.finalized_features[0].max_version_level, 2);
         }
     }

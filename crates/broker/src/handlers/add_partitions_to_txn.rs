@@ -52,7 +52,7 @@ fn of_client(cx: &Cx<'_>, request: AddPartitionsToTxnRequest) -> Handled<AddPart
     let answer = |topics: &[_], judged: &Judged| {
         AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(answer_topics(topics, judged))
     };
-    if let Some(judged) = hopeless(cx.broker, &topics) {
+    if let Some(judged) = hopeless(cx.broker, &topics, Asker::Client) {
         return Handled::Now(answer(&topics, &judged));
     }
     let id = transactional_id(&request.v3_and_below_transactional_id);
@@ -117,6 +117,9 @@ async fn judge(broker: &Broker, transaction: &AddPartitionsToTxnTransaction) -> 
         transactional_id(&transaction.transactional_id),
         identity(transaction.producer_id, transaction.producer_epoch),
     );
+    if let Some(judged) = hopeless(broker, &transaction.topics, Asker::Broker) {
+        return judged;
+    }
     let partitions = partitions(&transaction.topics);
     let command = if transaction.verify_only {
         Command::VerifyPartitions(VerifyPartitions {
@@ -125,9 +128,6 @@ async fn judge(broker: &Broker, transaction: &AddPartitionsToTxnTransaction) -> 
             partitions,
         })
     } else {
-        if let Some(judged) = hopeless(broker, &transaction.topics) {
-            return judged;
-        }
         Command::AddPartitions(AddPartitions {
             id: id.clone(),
             identity,
@@ -154,10 +154,17 @@ fn partitions_of(topic: &AddPartitionsToTxnTopic) -> impl Iterator<Item = TopicP
     })
 }
 
-/// The partitions that nobody can add; `None` if there are none.
-fn hopeless(broker: &Broker, topics: &[AddPartitionsToTxnTopic]) -> Option<Judged> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// Groups take part by AddOffsetsToTxn only.
+    Client,
+    Broker,
+}
+
+/// The partitions that cannot be added; `None` if there are none.
+fn hopeless(broker: &Broker, topics: &[AddPartitionsToTxnTopic], asker: Asker) -> Option<Judged> {
     let why_not = |partition: &TopicPartition| {
-        if is_internal(&partition.topic) {
+        if asker == Asker::Client && is_internal(&partition.topic) {
             return Some(ErrorCode::TopicAuthorizationFailed);
         }
         let topic = broker.topics.by_name(partition.topic.as_str());

@@ -179,8 +179,11 @@ fn append_one(
     if version < ZSTD_SINCE && uses_zstd(&batch) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }
+    let now = broker.clock.wall();
+    let origin = announced.origin(&topic.name, data.index);
+    let origin = origin.inspect_err(|_| partition.refuse(&batch, now))?;
     let appended = partition
-        .append(batch, announced.origin(&topic.name, data.index)?, broker.clock.wall())
+        .append(batch, origin, now)
         .map_err(|fault| refusal(&partition, &fault))?;
     let answer = PartitionProduceResponse::default()
         .with_base_offset(appended.base_offset.0)

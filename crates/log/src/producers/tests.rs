@@ -193,6 +193,25 @@ fn an_unannounced_transactional_batch_needs_an_open_transaction_of_its_epoch() {
 }
 
 #[test]
+fn none_comes_before_a_batch_that_was_refused_for_want_of_an_announcement() {
+    let mut log = Log::default();
+    let batch = |epoch, sequence| header(epoch, sequence, 1, attributes::TRANSACTIONAL);
+    log.producers.refuse(&batch(0, 4), Millis(0));
+    log.producers.refuse(&batch(0, 3), Millis(0));
+    log.producers.refuse(&batch(0, 5), Millis(0));
+    assert_eq!(log.take(batch(0, 4), None, PARTICIPANT), Refused(45));
+    assert_eq!(log.take(batch(0, 3), None, PARTICIPANT), New(0));
+    assert_eq!(log.take(batch(0, 4), None, PARTICIPANT), New(1));
+    log.producers.refuse(&batch(0, 5), Millis(0));
+    log.mark(1, 0, true);
+    assert_eq!(
+        log.take(batch(1, 0), None, PARTICIPANT),
+        New(3),
+        "another epoch begins anew"
+    );
+}
+
+#[test]
 fn by_the_rules_of_v2_an_unknown_producer_begins_at_zero() {
     let mut log = Log::default();
     let origin = Origin::Participant { begins_at_zero: true };
