@@ -46,6 +46,9 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// Partitions by topic.
+type Partitions<'a> = &'a [(&'a TopicName, &'a [i32])];
+
 /// What has happened under a transactional id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Situation {
@@ -230,7 +233,7 @@ fn add_request(
     version: i16,
     name: &TransactionalId,
     (id, epoch): (i64, i16),
-    topics: &[(&TopicName, &[i32])],
+    topics: Partitions<'_>,
     verify_only: bool,
 ) -> AddPartitionsToTxnRequest {
     let topics = topics.iter().map(|(topic, partitions)| {
@@ -325,7 +328,7 @@ fn add_what(s: &mut Script<'_>, version: i16) -> Result<()> {
     let unknown = TopicName(s.name("unknown"));
     let internal = TopicName(text("__consumer_offsets"));
     let topic = producer.topic.name.clone();
-    let some: [(&str, &[(&TopicName, &[i32])]); 6] = [
+    let some: [(&str, Partitions<'_>); 6] = [
         ("an unknown partition", &[(&topic, &[0, 9])]),
         ("a negative partition", &[(&topic, &[-1])]),
         ("an unknown topic", &[(&topic, &[0]), (&unknown, &[0])]),
@@ -354,7 +357,7 @@ fn add_what(s: &mut Script<'_>, version: i16) -> Result<()> {
 
 fn verify(s: &mut Script<'_>, producer: &Producer, version: i16) -> Result<()> {
     for (label, id, epoch) in producer.identities() {
-        let topics: &[(&TopicName, &[i32])] = &[(&producer.topic.name, &[0, 1, 9])];
+        let topics: Partitions<'_> = &[(&producer.topic.name, &[0, 1, 9])];
         let request = add_request(version, &producer.name, (id, epoch), topics, true);
         s.ask(label, version, &request)?;
     }
