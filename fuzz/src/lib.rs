@@ -12,6 +12,7 @@ pub mod request;
 pub mod segment;
 pub mod store;
 pub mod subscription;
+pub mod transactions;
 
 /// A target's name and the bytes it begins with.
 pub type Seeds = (&'static str, Vec<Vec<u8>>);
@@ -28,6 +29,7 @@ pub fn seeds() -> Vec<Seeds> {
         ("segment", segment::seeds()),
         ("offsets", offsets::seeds()),
         ("subscription", subscription::seeds()),
+        ("transactions", transactions::seeds()),
         ("metadata", metadata::seeds()),
     ]
 }
@@ -48,6 +50,7 @@ mod tests {
                 "segment" => super::segment::run,
                 "offsets" => super::offsets::run,
                 "subscription" => super::subscription::run,
+                "transactions" => super::transactions::run,
                 _ => super::metadata::run,
             };
             seeds.iter().for_each(|seed| run(seed));

@@ -87,6 +87,14 @@ fn visit<V: Visit>(api: Api, visitor: V) -> V::Output {
         Api::IncrementalAlterConfigs => visitor.visit::<m::IncrementalAlterConfigsRequest>(),
         Api::OffsetDelete => visitor.visit::<m::OffsetDeleteRequest>(),
         Api::DescribeCluster => visitor.visit::<m::DescribeClusterRequest>(),
+        Api::AddPartitionsToTxn => visitor.visit::<m::AddPartitionsToTxnRequest>(),
+        Api::AddOffsetsToTxn => visitor.visit::<m::AddOffsetsToTxnRequest>(),
+        Api::EndTxn => visitor.visit::<m::EndTxnRequest>(),
+        Api::WriteTxnMarkers => visitor.visit::<m::WriteTxnMarkersRequest>(),
+        Api::TxnOffsetCommit => visitor.visit::<m::TxnOffsetCommitRequest>(),
+        Api::DescribeProducers => visitor.visit::<m::DescribeProducersRequest>(),
+        Api::DescribeTransactions => visitor.visit::<m::DescribeTransactionsRequest>(),
+        Api::ListTransactions => visitor.visit::<m::ListTransactionsRequest>(),
         Api::DescribeTopicPartitions => visitor.visit::<m::DescribeTopicPartitionsRequest>(),
     }
 }

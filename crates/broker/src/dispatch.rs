@@ -74,6 +74,11 @@ fn route(cx: &Cx<'_>, envelope: Envelope, body: Bytes) -> Reply {
         Api::DeleteRecords => serve(cx, e, body, h::delete_records::handle),
         Api::InitProducerId => serve(cx, e, body, h::init_producer_id::handle),
         Api::OffsetForLeaderEpoch => serve(cx, e, body, h::offset_for_leader_epoch::handle),
+        Api::AddPartitionsToTxn => serve(cx, e, body, h::add_partitions_to_txn::handle),
+        Api::AddOffsetsToTxn => serve(cx, e, body, h::add_offsets_to_txn::handle),
+        Api::EndTxn => serve(cx, e, body, h::end_txn::handle),
+        Api::WriteTxnMarkers => serve(cx, e, body, h::write_txn_markers::handle),
+        Api::TxnOffsetCommit => serve(cx, e, body, h::txn_offset_commit::handle),
         Api::DescribeConfigs => serve(cx, e, body, h::describe_configs::handle),
         Api::AlterConfigs => serve(cx, e, body, h::alter_configs::replace),
         Api::IncrementalAlterConfigs => serve(cx, e, body, h::alter_configs::change),
@@ -82,6 +87,9 @@ fn route(cx: &Cx<'_>, envelope: Envelope, body: Bytes) -> Reply {
         Api::DeleteGroups => serve(cx, e, body, h::delete_groups::handle),
         Api::OffsetDelete => serve(cx, e, body, h::offset_delete::handle),
         Api::DescribeCluster => serve(cx, e, body, h::describe_cluster::handle),
+        Api::DescribeProducers => serve(cx, e, body, h::describe_producers::handle),
+        Api::DescribeTransactions => serve(cx, e, body, h::describe_transactions::handle),
+        Api::ListTransactions => serve(cx, e, body, h::list_transactions::handle),
         Api::DescribeTopicPartitions => serve(cx, e, body, h::describe_topic_partitions::handle),
     }
 }

@@ -41,6 +41,7 @@ pub(crate) struct Broker {
     pub topics: Arc<topics::Topics>,
     pub metadata: Arc<coordinators::ClusterMetadata>,
     pub groups: Arc<coordinators::GroupCoordinators>,
+    pub transactions: Arc<coordinators::TransactionCoordinators>,
     sessions: Mutex<fetch_session::Sessions>,
 }
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use crate::clock::Clock;
-use crate::coordinators::{ClusterMetadata, GroupCoordinators, LoadFault};
+use crate::coordinators::{ClusterMetadata, GroupCoordinators, LoadFault, TransactionCoordinators};
 use crate::fetch_session::Sessions;
 use crate::topics::{Topics, partition_config, segment_config};
 use crate::{Broker, LEADER_EPOCH, housekeeping, listener};
@@ -87,6 +87,7 @@ pub async fn start(config: BrokerConfig) -> Result<Running, StartFault> {
     replay_pending(&store, &topics)?;
     let groups = load_groups(&config, &clock, &store, &topics)?;
     metadata.tell(Arc::clone(&groups));
+    let transactions = load_transactions(&config, &clock, &store, &topics, &groups)?;
     let slots = config.network.max_incremental_fetch_session_cache_slots as usize;
     let sessions = Mutex::new(Sessions::new(slots, uuid::Uuid::new_v4().as_fields().0));
     let broker = Arc::new(Broker {
@@ -96,11 +97,15 @@ pub async fn start(config: BrokerConfig) -> Result<Running, StartFault> {
         topics,
         metadata,
         groups,
+        transactions,
         sessions,
     });
     let mut tasks = JoinSet::new();
     for shard in broker.groups.all() {
-        tasks.spawn(Arc::clone(shard).keep_time());
+        tasks.spawn(Arc::clone(shard).keep_time(|| ()));
+    }
+    for task in broker.transactions.keep_time() {
+        tasks.spawn(task);
     }
     tasks.spawn(housekeeping::run(Arc::clone(&broker)));
     tasks.spawn(listener::run(Arc::clone(&broker), listener));
@@ -224,6 +229,23 @@ fn load_groups(
         clock,
         settings,
     )?))
+}
+
+fn load_transactions(
+    config: &BrokerConfig,
+    clock: &Arc<Clock>,
+    store: &LocalStore,
+    topics: &Arc<Topics>,
+    groups: &Arc<GroupCoordinators>,
+) -> Result<Arc<TransactionCoordinators>, LoadFault> {
+    let settings = ottla_txn::TransactionConfig {
+        timeout_max: config.transactions.max_timeout_ms,
+        timeout_check_interval: config.transactions.abort_check_interval_ms,
+        id_expiration: config.transactions.transactional_id_expiration_ms,
+        id_expiration_check_interval: config.transactions.expired_check_interval_ms,
+    };
+    let transactions = TransactionCoordinators::load(store.durability(), clock, settings, topics, groups)?;
+    Ok(Arc::new(transactions))
 }
 
 fn open_store(directory: &Path, config: &BrokerConfig) -> Result<(Arc<LocalStore>, RecoveryReport), OpenFault> {

@@ -13,9 +13,11 @@
 //! This crate knows no runtime, no wire format, no file.
 
 mod machine;
+mod placement;
 mod shard;
 mod timers;
 
 pub use machine::{Entry, Machine, Output, Ticket};
+pub use placement::partition_for;
 pub use shard::{Appended, Position, Shard, Step};
 pub use timers::Timers;

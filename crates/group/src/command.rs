@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ottla_model::{Generation, GroupId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, TopicId, TopicName};
 
 use crate::names::{Client, InstanceId};
+use crate::pending::Producer;
 
 /// One request to the groups of a shard.
 #[derive(Clone, Debug)]
@@ -23,6 +24,10 @@ pub enum Command {
     LeaveGroup(LeaveGroup),
     /// Positions are stored.
     OffsetCommit(OffsetCommit),
+    /// Positions are stored that count once a transaction is committed.
+    TransactionalCommit(TransactionalCommit),
+    /// A transaction has ended.
+    EndTransaction(EndTransaction),
     /// Positions are asked for.
     OffsetFetch(OffsetFetch),
     /// Positions are forgotten.
@@ -150,6 +155,32 @@ pub struct OffsetCommit {
     pub topics: Vec<CommitTopic>,
     /// v9 and later: a generation in a group that does not exist is GROUP_ID_NOT_FOUND; before, ILLEGAL_GENERATION.
     pub errors_since_v9: bool,
+}
+
+/// TxnOffsetCommit. It names member and generation since v3 (KIP-447).
+#[derive(Clone, Debug)]
+pub struct TransactionalCommit {
+    /// What to store, without a time of expiry.
+    pub commit: OffsetCommit,
+    /// In whose transaction.
+    pub producer: Producer,
+    /// Whether the transaction's coordinator knows that the group takes part, and decides no end before this is answered.
+    /// If not, the transaction must have positions in this shard already, or [`crate::CommitRefused::Unannounced`] is the
+    /// answer.
+    pub announced: bool,
+}
+
+/// The end of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndTransaction {
+    /// Whose: with the epoch that is the producer's from now on.
+    pub producer: Producer,
+    /// The epoch of the transaction's coordinator.
+    pub coordinator_epoch: LeaderEpoch,
+    /// Whether what was committed in it counts.
+    pub committed: bool,
+    /// V2: the epoch is higher than that of what is ended.
+    pub raises_epoch: bool,
 }
 
 /// A topic within an OffsetCommit.

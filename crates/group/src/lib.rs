@@ -16,11 +16,11 @@ mod classic;
 mod command;
 mod config;
 mod effect;
-mod hash;
 pub mod history;
 mod machine;
 mod names;
 mod offset;
+mod pending;
 pub mod record;
 mod reply;
 mod session;
@@ -30,19 +30,19 @@ pub mod subscription;
 mod tests;
 
 pub use command::{
-    Command, CommitPartition, CommitTopic, DeletedTopic, FetchTopic, Fetched, Heartbeat, JoinGroup, LeaveGroup, Leaver,
-    ListGroups, OffsetCommit, OffsetDelete, OffsetFetch, Protocol, SyncGroup,
+    Command, CommitPartition, CommitTopic, DeletedTopic, EndTransaction, FetchTopic, Fetched, Heartbeat, JoinGroup,
+    LeaveGroup, Leaver, ListGroups, OffsetCommit, OffsetDelete, OffsetFetch, Protocol, SyncGroup, TransactionalCommit,
 };
 pub use config::GroupConfig;
 pub use effect::Effect;
-pub use hash::partition_for;
 pub use history::{Cause, Outcome, Rebalance, Trigger, Waited};
 pub use machine::{Groups, Timer};
 pub use names::{Client, InstanceId};
+pub use pending::{PendingOffsets, Producer};
 pub use record::{Record, RecordFault};
 pub use reply::{
-    ClassicState, DescribedMember, FetchedTopic, GroupDescription, JoinRefused, Joined, JoinedMember, ListedGroup,
-    Position, Reply, Synced, TopicAnswers,
+    ClassicState, CommitRefused, DescribedMember, FetchedTopic, GroupDescription, JoinRefused, Joined, JoinedMember,
+    ListedGroup, Position, Reply, Synced, TopicAnswers,
 };
 pub use session::Session;
 pub use state::{Classic, CommittedOffset, Group, LoggedMember, State};

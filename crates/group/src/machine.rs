@@ -8,7 +8,7 @@ use crate::command::Command;
 use crate::effect::Effect;
 use crate::offset;
 use crate::record::Record;
-use crate::reply::{JoinRefused, Reply};
+use crate::reply::{CommitRefused, JoinRefused, Reply};
 use crate::session::Session;
 use crate::state::State;
 
@@ -48,6 +48,10 @@ impl Machine for Groups {
             Command::Heartbeat(command) => classic::heartbeat::decide(state, session, now, ticket, command),
             Command::LeaveGroup(command) => classic::leave::decide(state, session, now, ticket, command),
             Command::OffsetCommit(command) => offset::commit::decide(state, session, now, ticket, command),
+            Command::TransactionalCommit(command) => {
+                offset::transactional::decide(state, session, now, ticket, command)
+            }
+            Command::EndTransaction(command) => offset::transactional::end(ticket, command),
             Command::OffsetFetch(command) => offset::fetch::decide(state, ticket, command),
             Command::OffsetDelete(command) => offset::delete::offsets(state, session, ticket, command),
             Command::DescribeGroup(group) => classic::describe::group(state, session, ticket, group),
@@ -105,6 +109,8 @@ fn refusal(command: &Command) -> Reply {
         Command::Heartbeat(_) => Reply::Heartbeat(Err(GONE)),
         Command::LeaveGroup(_) => Reply::LeaveGroup(Err(GONE)),
         Command::OffsetCommit(_) => Reply::OffsetCommit(Err(GONE)),
+        Command::TransactionalCommit(_) => Reply::TransactionalCommit(Err(CommitRefused::Error(GONE))),
+        Command::EndTransaction(_) => Reply::TransactionEnded,
         Command::OffsetFetch(_) => Reply::OffsetFetch(Err(ErrorCode::NotCoordinator)),
         Command::OffsetDelete(_) => Reply::OffsetDelete(Err(ErrorCode::GroupIdNotFound)),
         Command::DescribeGroup(_) => Reply::DescribeGroup(Err(ErrorCode::GroupIdNotFound)),

@@ -9,16 +9,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use ottla_fields::{
+    Reader, put_bytes, put_compact_text, put_no_tags, put_optional_text, put_tag, put_text, put_varint,
+};
 use ottla_model::{Generation, GroupId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, TopicId, TopicName};
 
+use crate::command::EndTransaction;
 use crate::names::{Client, InstanceId};
+use crate::pending::Producer;
 use crate::state::{Classic, CommittedOffset, LoggedMember};
 
-mod reader;
+pub use ottla_fields::RecordFault;
+
 #[cfg(test)]
 mod tests;
-
-use reader::Reader;
 
 /// One entry of the log: the new value under a key, or that there is none any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +38,22 @@ pub enum Record {
         /// The position; `None` is a tombstone.
         value: Option<CommittedOffset>,
     },
+    /// The position of a group in a partition, in a transaction that is open: an offset like any other, in a batch that
+    /// names the transaction's producer.
+    PendingOffset {
+        /// Whose transaction it is.
+        producer: Producer,
+        /// The group.
+        group: GroupId,
+        /// The topic.
+        topic: TopicName,
+        /// Its partition.
+        partition: PartitionIndex,
+        /// The position.
+        value: CommittedOffset,
+    },
+    /// A transaction has ended: a control record, alone in its batch.
+    TransactionEnd(EndTransaction),
     /// A classic group at rest.
     Group {
         /// The group.
@@ -43,32 +63,14 @@ pub enum Record {
     },
 }
 
-/// Why bytes are not a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordFault {
-    /// A field goes beyond the end.
-    #[error("the record ends within its field `{0}`")]
-    Short(&'static str),
-    /// A length is negative, or claims more than the bytes present can hold.
-    #[error("the length of the field `{0}` cannot be true")]
-    Length(&'static str),
-    /// A text is not UTF-8.
-    #[error("the field `{0}` is not UTF-8")]
-    Text(&'static str),
-    /// A value of a known type has a version that was unknown when this was written.
-    #[error("version {0} of the value is not known")]
-    Version(i16),
-}
-
-/// The longest text a record can hold, in bytes; requests with longer names are refused.
-pub(crate) const TEXT_MAX: usize = i16::MAX as usize;
-
 const OFFSET_KEY: i16 = 1;
 const OFFSET_KEY_LEGACY: i16 = 0;
 const GROUP_KEY: i16 = 2;
 const OFFSET_VALUE: i16 = 4;
 const OFFSET_VALUE_EXPIRING: i16 = 1;
 const GROUP_VALUE: i16 = 3;
+/// Of the key and the value of a transaction's marker.
+const CONTROL_VERSION: i16 = 0;
 const TAG_TOPIC_ID: u32 = 0;
 /// Kafka's "never" and "unknown" in timestamps and epochs.
 const NONE: i64 = -1;
@@ -83,16 +85,59 @@ pub fn encode(record: &Record) -> (Bytes, Option<Bytes>) {
             partition,
             value,
         } => {
-            key.put_i16(OFFSET_KEY);
-            put_text(&mut key, group.as_str());
-            put_text(&mut key, topic.as_str());
-            key.put_i32(partition.0);
+            put_offset_key(&mut key, group, topic, *partition);
             (key.freeze(), value.as_ref().map(encode_offset))
+        }
+        Record::PendingOffset {
+            group,
+            topic,
+            partition,
+            value,
+            ..
+        } => {
+            put_offset_key(&mut key, group, topic, *partition);
+            (key.freeze(), Some(encode_offset(value)))
+        }
+        Record::TransactionEnd(end) => {
+            key.put_i16(CONTROL_VERSION);
+            key.put_i16(i16::from(end.committed));
+            let mut value = BytesMut::new();
+            value.put_i16(CONTROL_VERSION);
+            value.put_i32(end.coordinator_epoch.0);
+            (key.freeze(), Some(value.freeze()))
         }
         Record::Group { group, value } => {
             key.put_i16(GROUP_KEY);
             put_text(&mut key, group.as_str());
             (key.freeze(), value.as_ref().map(encode_group))
+        }
+    }
+}
+
+fn put_offset_key(key: &mut BytesMut, group: &GroupId, topic: &TopicName, partition: PartitionIndex) {
+    key.put_i16(OFFSET_KEY);
+    put_text(key, group.as_str());
+    put_text(key, topic.as_str());
+    key.put_i32(partition.0);
+}
+
+impl Record {
+    /// What it says in a batch of a transaction. Only positions are written there; anything else says nothing.
+    pub fn in_transaction(self, producer: Producer) -> Option<Record> {
+        match self {
+            Record::Offset {
+                group,
+                topic,
+                partition,
+                value: Some(value),
+            } => Some(Record::PendingOffset {
+                producer,
+                group,
+                topic,
+                partition,
+                value,
+            }),
+            _ => None,
         }
     }
 }
@@ -129,17 +174,14 @@ fn encode_offset(offset: &CommittedOffset) -> Bytes {
     out.put_i16(OFFSET_VALUE);
     out.put_i64(offset.offset.0);
     out.put_i32(offset.leader_epoch.unwrap_or(LeaderEpoch::UNKNOWN).0);
-    put_varint(&mut out, offset.metadata.len() as u32 + 1);
-    out.put_slice(offset.metadata.as_bytes());
+    put_compact_text(&mut out, &offset.metadata);
     out.put_i64(offset.committed_at.0);
     match offset.topic_id {
         Some(id) => {
             put_varint(&mut out, 1);
-            put_varint(&mut out, TAG_TOPIC_ID);
-            put_varint(&mut out, 16);
-            out.put_slice(&id.to_bytes());
+            put_tag(&mut out, TAG_TOPIC_ID, &id.to_bytes());
         }
-        None => put_varint(&mut out, 0),
+        None => put_no_tags(&mut out),
     }
     out.freeze()
 }
@@ -281,33 +323,4 @@ fn decode_member(value: &mut Reader<'_>, version: i16) -> Result<(MemberId, Logg
 
 fn millis(value: i32) -> Millis {
     Millis(i64::from(value))
-}
-
-fn put_text(out: &mut BytesMut, text: &str) {
-    assert!(
-        text.len() <= TEXT_MAX,
-        "a text too long for a record is refused with the request that brings it"
-    );
-    out.put_i16(text.len() as i16);
-    out.put_slice(text.as_bytes());
-}
-
-fn put_optional_text(out: &mut BytesMut, text: Option<&str>) {
-    match text {
-        Some(text) => put_text(out, text),
-        None => out.put_i16(-1),
-    }
-}
-
-fn put_bytes(out: &mut BytesMut, bytes: &[u8]) {
-    out.put_i32(bytes.len() as i32);
-    out.put_slice(bytes);
-}
-
-fn put_varint(out: &mut BytesMut, mut value: u32) {
-    while value >= 0x80 {
-        out.put_u8(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.put_u8(value as u8);
 }

@@ -22,6 +22,10 @@ pub enum Reply {
     LeaveGroup(Result<Vec<Result<(), ErrorCode>>, ErrorCode>),
     /// To an OffsetCommit; a refusal of the whole stands for every partition.
     OffsetCommit(Result<Vec<TopicAnswers>, ErrorCode>),
+    /// To a TransactionalCommit; a refusal of the whole stands for every partition.
+    TransactionalCommit(Result<Vec<TopicAnswers>, CommitRefused>),
+    /// To an EndTransaction.
+    TransactionEnded,
     /// To an OffsetFetch.
     OffsetFetch(Result<Vec<FetchedTopic>, ErrorCode>),
     /// To an OffsetDelete.
@@ -76,6 +80,15 @@ pub struct JoinedMember {
 pub enum JoinRefused {
     /// MEMBER_ID_REQUIRED: join again under this id (KIP-394).
     MemberIdRequired(MemberId),
+    /// Anything else.
+    Error(ErrorCode),
+}
+
+/// Why no position was stored for a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitRefused {
+    /// Nobody has said that the transaction is open: ask its coordinator first.
+    Unannounced,
     /// Anything else.
     Error(ErrorCode),
 }

@@ -3,14 +3,19 @@
 //! A classic group is in the log as it last was at rest: Empty, or Stable in a generation. A rebalance under way is not
 //! in the log; it lives in the session, and a failover loses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_coordinator::Entry;
-use ottla_model::{Generation, GroupId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, TopicId, TopicName};
+use ottla_model::{
+    Generation, GroupId, LeaderEpoch, MemberId, Millis, Offset, PartitionIndex, ProducerEpoch, ProducerId, TopicId,
+    TopicName,
+};
 
+use crate::command::EndTransaction;
 use crate::names::{Client, InstanceId};
+use crate::pending::{PendingOffsets, Producer};
 use crate::record::Record;
 use crate::subscription::Subscribed;
 
@@ -18,6 +23,15 @@ use crate::subscription::Subscribed;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     groups: BTreeMap<GroupId, Group>,
+    /// Open transactions with positions in this shard.
+    open: BTreeMap<ProducerId, OpenTransaction>,
+}
+
+/// A transaction with positions in a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OpenTransaction {
+    epoch: ProducerEpoch,
+    groups: BTreeSet<GroupId>,
 }
 
 /// One group: who is in it and how far it has read.
@@ -27,6 +41,8 @@ pub struct Group {
     pub classic: Classic,
     /// Its committed positions.
     pub offsets: BTreeMap<TopicName, BTreeMap<PartitionIndex, CommittedOffset>>,
+    /// Its positions in transactions that are open.
+    pub pending: PendingOffsets,
 }
 
 /// A classic group at rest. The default is a group that only stores offsets.
@@ -108,6 +124,11 @@ impl State {
             .range::<GroupId, _>((group.map_or(Unbounded, Excluded), Unbounded))
     }
 
+    /// The epoch of a producer's transaction that is open and has positions in this shard.
+    pub(crate) fn open_epoch(&self, producer: ProducerId) -> Option<ProducerEpoch> {
+        self.open.get(&producer).map(|open| open.epoch)
+    }
+
     pub(crate) fn apply(&mut self, entry: &Entry<Record>) {
         match &entry.record {
             Record::Group {
@@ -123,12 +144,21 @@ impl State {
                 partition,
                 value: Some(offset),
             } => {
-                let offsets = &mut self.groups.entry(group.clone()).or_default().offsets;
-                offsets
-                    .entry(topic.clone())
-                    .or_default()
-                    .insert(*partition, offset.clone());
+                let group = self.groups.entry(group.clone()).or_default();
+                group.commit(topic, *partition, offset.clone(), entry.offset);
             }
+            Record::PendingOffset {
+                producer,
+                group,
+                topic,
+                partition,
+                value,
+            } => {
+                self.join_transaction(*producer, group);
+                let pending = &mut self.groups.entry(group.clone()).or_default().pending;
+                pending.insert(producer.id, topic, *partition, value.clone(), entry.offset);
+            }
+            Record::TransactionEnd(end) => self.end_transaction(end),
             Record::Offset {
                 group,
                 topic,
@@ -138,6 +168,7 @@ impl State {
                 let Some(found) = self.groups.get_mut(group) else {
                     return;
                 };
+                found.pending.remove(topic, *partition);
                 let Some(partitions) = found.offsets.get_mut(topic) else {
                     return;
                 };
@@ -149,11 +180,36 @@ impl State {
         }
     }
 
+    fn join_transaction(&mut self, producer: Producer, group: &GroupId) {
+        let open = self.open.entry(producer.id).or_insert_with(|| OpenTransaction {
+            epoch: producer.epoch,
+            groups: BTreeSet::new(),
+        });
+        open.epoch = producer.epoch;
+        open.groups.insert(group.clone());
+    }
+
+    fn end_transaction(&mut self, end: &EndTransaction) {
+        let Some(open) = self.open.remove(&end.producer.id) else {
+            return;
+        };
+        for id in &open.groups {
+            let Some(group) = self.groups.get_mut(id) else {
+                continue;
+            };
+            for (topic, partition, value, at) in group.pending.end(end.producer.id) {
+                if end.committed {
+                    group.commit(&topic, partition, value, at);
+                }
+            }
+        }
+    }
+
     /// A group's tombstone. Its offsets have tombstones of their own; any left over keep the group, without members.
     fn forget(&mut self, group: &GroupId) {
         if let Some(found) = self.groups.get_mut(group) {
             found.classic = Classic::default();
-            if found.offsets.is_empty() {
+            if found.offsets.is_empty() && found.pending.is_empty() {
                 self.groups.remove(group);
             }
         }
@@ -164,6 +220,34 @@ impl Group {
     /// The position committed for a partition.
     pub fn offset(&self, topic: &TopicName, partition: PartitionIndex) -> Option<&CommittedOffset> {
         self.offsets.get(topic)?.get(&partition)
+    }
+
+    /// The partitions of which there is anything to forget.
+    pub(crate) fn known_partitions(&self) -> BTreeSet<(&TopicName, PartitionIndex)> {
+        let of_topic = |(topic, partitions)| {
+            let partitions: &BTreeMap<PartitionIndex, _> = partitions;
+            partitions.keys().map(move |partition| (topic, *partition))
+        };
+        let committed = self.offsets.iter().flat_map(of_topic);
+        committed.chain(self.pending.partitions()).collect()
+    }
+
+    /// The partitions of a topic of which there is anything to forget.
+    pub(crate) fn known_of(&self, topic: &TopicName) -> BTreeSet<PartitionIndex> {
+        let committed = self.offsets.get(topic).into_iter().flat_map(BTreeMap::keys);
+        committed.copied().chain(self.pending.of(topic)).collect()
+    }
+
+    /// Whether there is anything to forget of a partition.
+    pub(crate) fn knows(&self, topic: &TopicName, partition: PartitionIndex) -> bool {
+        self.offset(topic, partition).is_some() || self.pending.holds(topic, partition)
+    }
+
+    /// A position counts from now on; its record lies in the log at `at`.
+    fn commit(&mut self, topic: &TopicName, partition: PartitionIndex, value: CommittedOffset, at: Offset) {
+        self.pending.supersede(topic, partition, at);
+        let partitions = self.offsets.entry(topic.clone()).or_default();
+        partitions.insert(partition, value);
     }
 }
 

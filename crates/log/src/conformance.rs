@@ -259,7 +259,8 @@ impl Log {
 
     /// Appends and waits until it is durable; gives the base offset.
     fn write(&self, media: &impl Media, batch: &Bytes) -> Offset {
-        let appended = self.partition.append(batch.clone(), Origin::Client, NOW);
+        let origin = Origin::Participant { begins_at_zero: false };
+        let appended = self.partition.append(batch.clone(), origin, NOW);
         media.flush();
         let appended = appended.expect("a good batch");
         assert!(

@@ -11,9 +11,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
-use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset, PartitionId};
+use ottla_model::{ErrorCode, LeaderEpoch, Millis, Offset, PartitionId, ProducerEpoch, ProducerId};
 
-use crate::batch::BatchHeader;
+use crate::batch::{BatchHeader, HEADER_LENGTH};
 use crate::builder::Marker;
 use crate::config::PartitionConfig;
 use crate::epochs::{EpochEnd, Epochs};
@@ -33,7 +33,7 @@ mod settle;
 pub use lookup::{Lookup, OffsetSpec, TimestampedOffset};
 pub use open::{KnownBatch, Opening};
 pub use read::{AbortedTransaction, Isolation, Read, ReadFault, ReadLimit, Reading};
-pub use replay::{ReplayedRecord, Unreadable};
+pub use replay::{Replayed, ReplayedMarker, ReplayedRecord, Unreadable};
 pub use retain::TrimFault;
 
 /// One partition's log over its media.
@@ -197,6 +197,26 @@ impl Partition {
     /// The idempotent producers, by id (DescribeProducers).
     pub fn producers(&self) -> Vec<ProducerState> {
         self.lock().producers.describe()
+    }
+
+    /// A transactional batch was refused because its coordinator did not vouch for it: until it comes again, none behind it
+    /// is taken. `data` is what was sent.
+    pub fn refuse(&self, data: &[u8], now: Millis) {
+        if let Some(header) = BatchHeader::read(data) {
+            self.lock().producers.refuse(&header, now);
+        }
+    }
+
+    /// Whether a transaction's marker would be taken now, and if not, why.
+    pub fn check_marker(&self, marker: &Bytes, origin: Origin) -> Result<(), ProducerRefusal> {
+        let header = BatchHeader::read(marker).expect("a marker is a whole batch");
+        let said = Marker::of(&header, &marker[HEADER_LENGTH..]);
+        self.lock().producers.judge(&header, said, origin).map(drop)
+    }
+
+    /// Whether a transaction of that producer and epoch is open here.
+    pub fn is_open(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.lock().producers.is_open(producer, epoch)
     }
 
     /// The settings in force.

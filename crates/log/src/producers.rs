@@ -4,6 +4,7 @@
 //! The state is a function of the batches in the log: [`Producers::judge`] decides before an append without changing
 //! anything, [`Producers::take`] applies a batch that is in the log, live and when the log is scanned at opening.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use ottla_model::{ErrorCode, Millis, Offset, ProducerEpoch, ProducerId};
@@ -20,6 +21,9 @@ pub use snapshot::SnapshotFault;
 /// How many of a producer's batches are remembered to tell a repeat: as many as clients keep in flight.
 pub const BATCHES_MAX: usize = 5;
 
+/// How many producers with a refused batch are remembered; beyond that the one refused longest ago is forgotten.
+const REFUSED_MAX: usize = 1_000;
+
 /// The producers of one partition.
 #[derive(Clone, Debug, Default)]
 pub struct Producers {
@@ -28,6 +32,16 @@ pub struct Producers {
     open: BTreeMap<Offset, ProducerId>,
     /// Ended transactions whose marker may not be durable yet.
     ended: Vec<EndedTransaction>,
+    /// Who was refused a batch for want of an announcement: not in the log, and not for ever.
+    refused: BTreeMap<ProducerId, RefusedBatch>,
+}
+
+/// A batch that was refused because nobody vouched for it. It may come again, and until then none behind it may be taken.
+#[derive(Clone, Copy, Debug)]
+struct RefusedBatch {
+    epoch: ProducerEpoch,
+    sequence: i32,
+    seen: Millis,
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +106,15 @@ pub enum ProducerRefusal {
         /// Where the transaction begins.
         since: Offset,
     },
+    /// A transactional batch of which nobody has said that its transaction is open. Ask its coordinator, then append it as
+    /// [`Origin::Participant`].
+    #[error("producer {producer}: no transaction of epoch {epoch} is open, and none was announced")]
+    Unannounced {
+        /// Whose batch it is.
+        producer: ProducerId,
+        /// The batch's epoch.
+        epoch: ProducerEpoch,
+    },
     /// A marker of a transaction coordinator that was replaced.
     #[error("producer {producer}: coordinator epoch {epoch} is older than {current}")]
     OldCoordinator {
@@ -110,7 +133,9 @@ impl ProducerRefusal {
         match self {
             ProducerRefusal::OldEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             ProducerRefusal::OutOfOrder { .. } => ErrorCode::OutOfOrderSequenceNumber,
-            ProducerRefusal::OutsideTransaction { .. } => ErrorCode::InvalidTxnState,
+            ProducerRefusal::OutsideTransaction { .. } | ProducerRefusal::Unannounced { .. } => {
+                ErrorCode::InvalidTxnState
+            }
             ProducerRefusal::OldCoordinator { .. } => ErrorCode::TransactionCoordinatorFenced,
         }
     }
@@ -185,19 +210,31 @@ impl Producers {
         if !header.has_producer() {
             return Ok(Judgement::New);
         }
-        let Some(entry) = self.entries.get(&header.producer_id) else {
-            return Ok(Judgement::New);
-        };
-        if origin == Origin::Client
-            && let Some(batch) = entry.repeat_of(header)
+        let known = self.entries.get(&header.producer_id);
+        if origin.is_client()
+            && let Some(batch) = known.and_then(|entry| entry.repeat_of(header))
         {
             return Ok(Judgement::Repeat(*batch));
         }
+        if origin == Origin::Client
+            && header.has(attributes::TRANSACTIONAL)
+            && !self.is_open(header.producer_id, header.producer_epoch)
+        {
+            return Err(ProducerRefusal::Unannounced {
+                producer: header.producer_id,
+                epoch: header.producer_epoch,
+            });
+        }
+        self.check_refused(header, origin)?;
+        let Some(entry) = known else {
+            return check_beginning(header, origin).map(|()| Judgement::New);
+        };
         entry.check_epoch(header)?;
         if let Some(marker) = marker {
+            entry.check_raised(header, origin)?;
             return entry.check_coordinator(header, marker).map(|()| Judgement::New);
         }
-        if origin == Origin::Client {
+        if origin.is_client() {
             entry.check_sequence(header)?;
         }
         match entry.transaction_start {
@@ -209,6 +246,50 @@ impl Producers {
             }
             _ => Ok(Judgement::New),
         }
+    }
+
+    /// A transactional batch was refused because its coordinator did not vouch for it. Its producer may have sent others
+    /// behind it, and will send it again: those must not come first.
+    pub fn refuse(&mut self, header: &BatchHeader, now: Millis) {
+        let refused = self.refused.entry(header.producer_id).or_insert(RefusedBatch {
+            epoch: header.producer_epoch,
+            sequence: header.base_sequence,
+            seen: now,
+        });
+        // What an older instance sends is refused for good and holds nobody up.
+        if (header.producer_epoch, Reverse(header.base_sequence)) > (refused.epoch, Reverse(refused.sequence)) {
+            (refused.epoch, refused.sequence) = (header.producer_epoch, header.base_sequence);
+        }
+        refused.seen = now;
+        if self.refused.len() > REFUSED_MAX {
+            let oldest = self.refused.iter().min_by_key(|(_, refused)| refused.seen);
+            if let Some(oldest) = oldest.map(|(id, _)| *id) {
+                self.refused.remove(&oldest);
+            }
+        }
+    }
+
+    fn check_refused(&self, header: &BatchHeader, origin: Origin) -> Result<(), ProducerRefusal> {
+        match self.refused.get(&header.producer_id) {
+            Some(refused)
+                if origin.is_client()
+                    && refused.epoch >= header.producer_epoch
+                    && refused.sequence < header.base_sequence =>
+            {
+                Err(ProducerRefusal::OutOfOrder {
+                    producer: header.producer_id,
+                    sequence: header.base_sequence,
+                    last: refused.sequence.saturating_sub(1),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a transaction of that producer and epoch is open.
+    pub fn is_open(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        let entry = self.entries.get(&producer);
+        entry.is_some_and(|entry| entry.epoch == epoch && entry.transaction_start.is_some())
     }
 
     /// Applies a numbered batch that is in the log. Gives the transaction that it ended.
@@ -225,6 +306,7 @@ impl Producers {
         if header.has(attributes::CONTROL) {
             return marker.and_then(|marker| self.take_marker(header, marker, now));
         }
+        self.refused.remove(&header.producer_id);
         let entry = self.entries.entry(header.producer_id).or_insert_with(Entry::new);
         entry.remember(header, lsn);
         entry.seen = now;
@@ -236,6 +318,7 @@ impl Producers {
     }
 
     fn take_marker(&mut self, header: &BatchHeader, marker: Marker, now: Millis) -> Option<EndedTransaction> {
+        self.refused.remove(&header.producer_id);
         let entry = self.entries.entry(header.producer_id).or_insert_with(Entry::new);
         entry.renew(header.producer_epoch);
         entry.coordinator_epoch = marker.coordinator_epoch;
@@ -274,6 +357,7 @@ impl Producers {
 
     /// Forgets the producers that have sent nothing for `expiry` and have no open transaction; says how many.
     pub fn expire(&mut self, now: Millis, expiry: Millis) -> usize {
+        self.refused.retain(|_, refused| now.since(refused.seen) < expiry);
         let before = self.entries.len();
         self.entries
             .retain(|_, entry| entry.transaction_start.is_some() || now.since(entry.seen) < expiry);
@@ -349,6 +433,21 @@ impl Entry {
         })
     }
 
+    /// A marker by the rules of V2 has the producer's next epoch; the same only if it repeats one that is here.
+    fn check_raised(&self, header: &BatchHeader, origin: Origin) -> Result<(), ProducerRefusal> {
+        if origin == Origin::RaisingCoordinator
+            && header.producer_epoch == self.epoch
+            && self.transaction_start.is_some()
+        {
+            return Err(ProducerRefusal::OldEpoch {
+                producer: header.producer_id,
+                epoch: header.producer_epoch,
+                current: self.epoch,
+            });
+        }
+        Ok(())
+    }
+
     fn check_coordinator(&self, header: &BatchHeader, marker: Marker) -> Result<(), ProducerRefusal> {
         if marker.coordinator_epoch >= self.coordinator_epoch {
             return Ok(());
@@ -408,6 +507,19 @@ impl Entry {
             transaction_start: self.transaction_start,
         }
     }
+}
+
+/// Of a producer that is unknown here.
+fn check_beginning(header: &BatchHeader, origin: Origin) -> Result<(), ProducerRefusal> {
+    let begins_at_zero = origin == Origin::Participant { begins_at_zero: true };
+    if begins_at_zero && header.base_sequence != 0 {
+        return Err(ProducerRefusal::OutOfOrder {
+            producer: header.producer_id,
+            sequence: header.base_sequence,
+            last: -1,
+        });
+    }
+    Ok(())
 }
 
 const NO_EPOCH: ProducerEpoch = ProducerEpoch(-1);

@@ -19,11 +19,27 @@ use crate::records::Records;
 /// Who wrote a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A client: everything is judged.
+    /// A client: everything is judged. A transactional batch is taken only into a transaction that is open here already.
     Client,
+    /// A client that takes part in a transaction: its batch may be the first here. Whoever says so keeps the transaction's
+    /// coordinator from deciding its end until the batch is appended, or the batch would open the next one (KIP-890).
+    Participant {
+        /// By the rules of V2 a producer of which nothing is known here begins at sequence number 0.
+        begins_at_zero: bool,
+    },
     /// A coordinator of this broker. Trusted: no size limit, no walk over the records, control batches allowed, no
     /// sequence numbers expected.
     Coordinator,
+    /// A transaction coordinator by the rules of V2, with a marker: trusted in the same way, but the marker's epoch must be
+    /// higher than that of what it ends (KIP-1228).
+    RaisingCoordinator,
+}
+
+impl Origin {
+    /// Whether the batch comes from outside.
+    pub fn is_client(self) -> bool {
+        matches!(self, Origin::Client | Origin::Participant { .. })
+    }
 }
 
 /// Why a batch is not taken. [`Refusal::code`] is the answer.
@@ -168,7 +184,7 @@ impl CheckedBatch {
     pub fn check(data: &Bytes, origin: Origin, config: &PartitionConfig, now: Millis) -> Result<CheckedBatch, Refusal> {
         let header = the_only_batch(data)?;
         let batch = data.slice(..header.length as usize + LENGTH_OVERHEAD);
-        if origin == Origin::Client {
+        if origin.is_client() {
             check_outside(&header, batch.len(), config)?;
         }
         let computed = crc_of(&batch);
@@ -179,9 +195,9 @@ impl CheckedBatch {
         let codec =
             Codec::of(header.attributes).ok_or(Refusal::UnknownCodec(header.attributes & attributes::CODEC_MASK))?;
         check_count(&header)?;
-        let max_timestamp = match origin {
-            Origin::Client => check_inside(&header, &batch, codec, config, now)?,
-            Origin::Coordinator => header.max_timestamp,
+        let max_timestamp = match origin.is_client() {
+            true => check_inside(&header, &batch, codec, config, now)?,
+            false => header.max_timestamp,
         };
         Ok(CheckedBatch::stamped(
             header,

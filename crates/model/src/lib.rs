@@ -9,5 +9,5 @@ mod numbers;
 
 pub use error_code::ErrorCode;
 pub use ids::{PartitionId, TopicId};
-pub use names::{GroupId, MemberId, TopicName, TopicNameFault, TopicPartition};
+pub use names::{GroupId, MemberId, TopicName, TopicNameFault, TopicPartition, TransactionalId};
 pub use numbers::{Generation, LeaderEpoch, Millis, Offset, PartitionIndex, ProducerEpoch, ProducerId};

@@ -62,6 +62,12 @@ name! {
     MemberId
 }
 
+name! {
+    /// The name an application gives its transactional producer (`transactional.id`), so that its next instance can fence
+    /// this one (KIP-98).
+    TransactionalId
+}
+
 /// Why a text cannot be a topic's name (Kafka's `Topic.validate`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopicNameFault {

@@ -3,6 +3,8 @@
 //! Kafka's message schemas as data, one file per API, so that the guard can walk over bytes before anything decodes
 //! them. That they agree with crate `kafka-protocol` in every version is tested in `guard`.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_configs;
 mod api_versions;
 mod create_partitions;
@@ -14,7 +16,10 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod end_txn;
 mod fetch;
 mod field;
 mod find_coordinator;
@@ -25,6 +30,7 @@ mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -32,6 +38,8 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 pub(crate) use field::{Field, Kind};
 
@@ -59,6 +67,11 @@ pub(crate) const fn request(api: Api) -> &'static [Field] {
         Api::DeleteRecords => delete_records::REQUEST,
         Api::InitProducerId => init_producer_id::REQUEST,
         Api::OffsetForLeaderEpoch => offset_for_leader_epoch::REQUEST,
+        Api::AddPartitionsToTxn => add_partitions_to_txn::REQUEST,
+        Api::AddOffsetsToTxn => add_offsets_to_txn::REQUEST,
+        Api::EndTxn => end_txn::REQUEST,
+        Api::WriteTxnMarkers => write_txn_markers::REQUEST,
+        Api::TxnOffsetCommit => txn_offset_commit::REQUEST,
         Api::DescribeConfigs => describe_configs::REQUEST,
         Api::AlterConfigs => alter_configs::REQUEST,
         Api::DescribeLogDirs => describe_log_dirs::REQUEST,
@@ -67,6 +80,9 @@ pub(crate) const fn request(api: Api) -> &'static [Field] {
         Api::IncrementalAlterConfigs => incremental_alter_configs::REQUEST,
         Api::OffsetDelete => offset_delete::REQUEST,
         Api::DescribeCluster => describe_cluster::REQUEST,
+        Api::DescribeProducers => describe_producers::REQUEST,
+        Api::DescribeTransactions => describe_transactions::REQUEST,
+        Api::ListTransactions => list_transactions::REQUEST,
         Api::DescribeTopicPartitions => describe_topic_partitions::REQUEST,
     }
 }
@@ -93,6 +109,11 @@ pub(crate) const fn response(api: Api) -> &'static [Field] {
         Api::DeleteRecords => delete_records::RESPONSE,
         Api::InitProducerId => init_producer_id::RESPONSE,
         Api::OffsetForLeaderEpoch => offset_for_leader_epoch::RESPONSE,
+        Api::AddPartitionsToTxn => add_partitions_to_txn::RESPONSE,
+        Api::AddOffsetsToTxn => add_offsets_to_txn::RESPONSE,
+        Api::EndTxn => end_txn::RESPONSE,
+        Api::WriteTxnMarkers => write_txn_markers::RESPONSE,
+        Api::TxnOffsetCommit => txn_offset_commit::RESPONSE,
         Api::DescribeConfigs => describe_configs::RESPONSE,
         Api::AlterConfigs => alter_configs::RESPONSE,
         Api::DescribeLogDirs => describe_log_dirs::RESPONSE,
@@ -101,6 +122,9 @@ pub(crate) const fn response(api: Api) -> &'static [Field] {
         Api::IncrementalAlterConfigs => incremental_alter_configs::RESPONSE,
         Api::OffsetDelete => offset_delete::RESPONSE,
         Api::DescribeCluster => describe_cluster::RESPONSE,
+        Api::DescribeProducers => describe_producers::RESPONSE,
+        Api::DescribeTransactions => describe_transactions::RESPONSE,
+        Api::ListTransactions => list_transactions::RESPONSE,
         Api::DescribeTopicPartitions => describe_topic_partitions::RESPONSE,
     }
 }

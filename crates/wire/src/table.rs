@@ -114,6 +114,11 @@ table! {
     21 DeleteRecords 0..=2 flexible 2;
     22 InitProducerId 0..=5 flexible 2;
     23 OffsetForLeaderEpoch 2..=4 flexible 4;
+    24 AddPartitionsToTxn 0..=5 flexible 3;
+    25 AddOffsetsToTxn 0..=4 flexible 3;
+    26 EndTxn 0..=5 flexible 3;
+    27 WriteTxnMarkers 1..=1 flexible 1;
+    28 TxnOffsetCommit 0..=5 flexible 3;
     32 DescribeConfigs 1..=4 flexible 4;
     33 AlterConfigs 0..=2 flexible 2;
     35 DescribeLogDirs 1..=4 flexible 2;
@@ -122,6 +127,9 @@ table! {
     44 IncrementalAlterConfigs 0..=1 flexible 1;
     47 OffsetDelete 0..=0;
     60 DescribeCluster 0..=2 flexible 0;
+    61 DescribeProducers 0..=0 flexible 0;
+    65 DescribeTransactions 0..=0 flexible 0;
+    66 ListTransactions 0..=1 flexible 0;
     75 DescribeTopicPartitions 0..=0 flexible 0;
 }
 

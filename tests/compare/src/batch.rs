@@ -57,6 +57,9 @@ pub struct Batch {
     pub codec: Codec,
 }
 
+/// The attribute bit of a batch within a transaction.
+const TRANSACTIONAL: i16 = 0x10;
+
 impl Batch {
     /// A good batch of these values, one millisecond apart, without a producer.
     pub fn of(base_timestamp: i64, values: &[&'static str]) -> Batch {
@@ -85,6 +88,12 @@ impl Batch {
         self.producer_id = producer_id;
         self.producer_epoch = producer_epoch;
         self.base_sequence = base_sequence;
+        self
+    }
+
+    /// The same as part of a transaction.
+    pub fn transactional(mut self) -> Batch {
+        self.attributes |= TRANSACTIONAL;
         self
     }
 

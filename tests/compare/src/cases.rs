@@ -14,6 +14,7 @@ mod offsets;
 mod produce;
 mod sync;
 mod topics;
+mod transactions;
 mod wire;
 
 use anyhow::Result;
@@ -67,6 +68,7 @@ pub fn all() -> Vec<Case> {
         produce::cases(),
         sync::cases(),
         topics::cases(),
+        transactions::cases(),
         wire::cases(),
     ];
     let mut cases: Vec<Case> = areas.into_iter().flatten().collect();

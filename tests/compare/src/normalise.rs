@@ -76,6 +76,10 @@ impl Normaliser {
                 };
                 let items = items.into_iter().filter(is_kept);
                 let mut items: Vec<Tree> = items.map(|item| self.replace(name, item, own_only)).collect();
+                // Numbers of partitions, which are a set.
+                if name == "partitions" && items.iter().all(|item| matches!(item, Tree::Leaf(_))) {
+                    items.sort_by_cached_key(|item| item.to_string());
+                }
                 if items.iter().any(|item| matches!(item, Tree::Struct(_))) && name != "batches" {
                     items.sort_by_cached_key(|item| self.clone_numbers().number(item.clone()).to_string());
                 }

@@ -8,8 +8,8 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    CreateTopicsRequest, DeleteTopicsRequest, GroupId, HeartbeatRequest, InitProducerIdRequest, ListOffsetsRequest,
-    MetadataRequest, ProduceRequest, TopicName,
+    CreateTopicsRequest, DeleteTopicsRequest, FindCoordinatorRequest, GroupId, HeartbeatRequest, InitProducerIdRequest,
+    ListOffsetsRequest, MetadataRequest, ProduceRequest, TopicName, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -50,12 +50,26 @@ fn wait_for_coordinators(script: &mut Script<'_>) -> Result<()> {
         let beat = HeartbeatRequest::default()
             .with_group_id(group)
             .with_member_id(StrBytes::from_static_str("m"));
-        let find = kafka_protocol::messages::FindCoordinatorRequest::default().with_key(beat.group_id.0.clone());
+        let find = FindCoordinatorRequest::default().with_key(beat.group_id.0.clone());
         wait("the group coordinator", || {
             script.must(1, &find)?;
             Ok(!STARTING.contains(&script.must(3, &beat)?.error_code))
         })?;
     }
+    // Whoever asks for it first has Kafka make `__transaction_state`.
+    let name = script.name("warm");
+    let find = FindCoordinatorRequest::default()
+        .with_key(name.clone())
+        .with_key_type(1);
+    let init = InitProducerIdRequest::default()
+        .with_transactional_id(Some(TransactionalId(name)))
+        .with_transaction_timeout_ms(1000)
+        .with_producer_id((-1).into())
+        .with_producer_epoch(-1);
+    wait("the transaction coordinator", || {
+        script.must(1, &find)?;
+        Ok(script.must(4, &init)?.error_code == 0)
+    })?;
     wait("producer ids", || {
         let init = InitProducerIdRequest::default()
             .with_transactional_id(None)

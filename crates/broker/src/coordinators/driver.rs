@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_coordinator::{Appended, Entry, Machine, Position, Shard, Step, Ticket};
-use ottla_log::{AppendFault, Durability, Lsn, Origin, Partition, StorageFault};
-use ottla_model::ErrorCode;
+use ottla_log::{AppendFault, BatchBuilder, Durability, Lsn, Origin, Partition, Replayed, StorageFault};
+use ottla_model::{ErrorCode, Millis};
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 
@@ -38,14 +38,33 @@ pub(crate) trait Logged: Machine {
     /// A record's key and value.
     fn encode(record: &Self::Record) -> (Option<Bytes>, Option<Bytes>);
 
-    /// The record behind a key and value; `None` for one that this version does not know.
-    fn decode(key: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String>;
+    /// What was decided at once, as a batch, and who writes it.
+    fn batch(records: &[Self::Record], timestamp: Millis) -> (Bytes, Origin) {
+        let batch = with_records::<Self>(BatchBuilder::new(), records, timestamp);
+        (batch.build(), Origin::Coordinator)
+    }
+
+    /// The record behind an entry of the log; `None` for one that this version does not know.
+    fn decode(entry: &Replayed) -> Result<Option<Self::Record>, String>;
 
     /// What a log line says of an effect that asks for nothing else; `None` leaves it to
     /// [`Driver::with_durable_effects`].
     fn log_line(_effect: &Self::Effect) -> Option<String> {
         None
     }
+}
+
+/// Puts records into a batch.
+pub(crate) fn with_records<M: Logged>(
+    mut batch: BatchBuilder,
+    records: &[M::Record],
+    timestamp: Millis,
+) -> BatchBuilder {
+    for record in records {
+        let (key, value) = M::encode(record);
+        batch.push(timestamp, key.as_deref(), value.as_deref());
+    }
+    batch
 }
 
 /// Why a command got no answer from the machine.
@@ -128,6 +147,26 @@ impl<M: Logged> Driver<M> {
     /// Judges a command now; the answer may come at once or later.
     pub(crate) fn submit(&self, command: M::Command) -> Pending<M::Reply> {
         let mut inner = self.lock();
+        let pending = self.judge(&mut inner, command);
+        self.let_go(inner);
+        pending
+    }
+
+    /// Judges a command that is answered at once, and does `then` before anything else of the shard is decided. `then` may
+    /// append to other logs; what it appends is durable after what the command wrote, never before.
+    pub(crate) fn decide_and<T>(&self, command: M::Command, then: impl FnOnce(Result<M::Reply, Unanswered>) -> T) -> T {
+        let mut inner = self.lock();
+        let decided = match self.judge(&mut inner, command) {
+            Pending::Decided(reply, _) => Ok(reply),
+            Pending::Parked(_) => Err(Unanswered::NotAvailable),
+            Pending::Unanswered(unanswered) => Err(unanswered),
+        };
+        let done = then(decided);
+        self.let_go(inner);
+        done
+    }
+
+    fn judge(&self, inner: &mut Inner<M>, command: M::Command) -> Pending<M::Reply> {
         // A refused write would cost a replay, so a full journal is asked first.
         if !inner.loaded || (M::writes(&command) && !self.partition.has_room()) {
             return Pending::Unanswered(Unanswered::NotAvailable);
@@ -138,16 +177,14 @@ impl<M: Logged> Driver<M> {
         match inner.shard.submit(now, ticket, command, |records| self.append(records)) {
             Ok(step) => {
                 let own = inner.deliver(step, Some(ticket));
-                let pending = own.unwrap_or_else(|| {
+                own.unwrap_or_else(|| {
                     let (sender, receiver) = oneshot::channel();
                     inner.tickets.insert(ticket, sender);
                     Pending::Parked(receiver)
-                });
-                self.let_go(inner);
-                pending
+                })
             }
             Err(fault) => {
-                self.fall_back(&mut inner, &fault);
+                self.fall_back(inner, &fault);
                 Pending::Unanswered(Unanswered::NotAvailable)
             }
         }
@@ -186,6 +223,13 @@ impl<M: Logged> Driver<M> {
         inner.effects.drain(..due).map(|(_, effect)| effect).collect()
     }
 
+    /// Takes, in the log's order, all effects, those whose records are not durable yet as well: for such as end in records
+    /// of the same journal, behind them.
+    pub(crate) fn effects(&self) -> Vec<M::Effect> {
+        let mut inner = self.lock();
+        inner.effects.drain(..).map(|(_, effect)| effect).collect()
+    }
+
     /// Looks at what the log says.
     pub(crate) fn with_state<T>(&self, look: impl FnOnce(&M::State) -> T) -> T {
         look(self.lock().shard.state())
@@ -196,14 +240,15 @@ impl<M: Logged> Driver<M> {
         &self.durability
     }
 
-    /// Handles deadlines as they come, for ever.
-    pub(crate) async fn keep_time(self: Arc<Self>) {
+    /// Handles deadlines as they come, for ever, and calls `carry_out` whenever there may be effects.
+    pub(crate) async fn keep_time(self: Arc<Self>, carry_out: impl Fn() + Send) {
         loop {
             if !self.lock().loaded {
                 tokio::time::sleep(RELOAD_INTERVAL).await;
                 self.reload_or_rest(&mut self.lock());
                 continue;
             }
+            carry_out();
             let next = self.lock().shard.next_deadline();
             self.slept_for
                 .store(next.map_or(i64::MAX, |at| at.0), Ordering::Release);
@@ -246,12 +291,8 @@ impl<M: Logged> Driver<M> {
 
     fn append(&self, records: &[M::Record]) -> Result<Appended, AppendFault> {
         let timestamp = self.clock.wall();
-        let mut batch = ottla_log::BatchBuilder::new();
-        for record in records {
-            let (key, value) = M::encode(record);
-            batch.push(timestamp, key.as_deref(), value.as_deref());
-        }
-        let appended = self.partition.append(batch.build(), Origin::Coordinator, timestamp)?;
+        let (batch, origin) = M::batch(records, timestamp);
+        let appended = self.partition.append(batch, origin, timestamp)?;
         Ok(Appended {
             base: appended.base_offset,
             timestamp,
@@ -296,10 +337,11 @@ impl<M: Logged> Driver<M> {
     /// Applies every record of the log, also those whose flush is still under way.
     fn replay(&self, shard: &mut Shard<M>) -> Result<usize, StorageFault> {
         let mut replayed = 0;
-        self.partition.replay(|record| {
-            let decoded = record.map_err(|fault| fault.to_string()).and_then(|record| {
-                let decoded = M::decode(record.key.as_ref(), record.value.as_ref())?;
-                Ok((record.offset, record.timestamp, decoded))
+        self.partition.replay(|entry| {
+            let decoded = entry.map_err(|fault| fault.to_string()).and_then(|entry| {
+                let decoded = M::decode(&entry)?;
+                let (offset, timestamp) = entry.place();
+                Ok((offset, timestamp, decoded))
             });
             match decoded {
                 Ok((offset, timestamp, Some(record))) => {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_group::{Command, DeletedTopic, Effect, GroupConfig, Groups, Session};
-use ottla_log::StorageFault;
-use ottla_model::{ErrorCode, TopicName};
+use ottla_cluster::InternalTopic;
+use ottla_group::{Command, DeletedTopic, Effect, EndTransaction, GroupConfig, Groups, Producer, Record, Session};
+use ottla_log::{BatchBuilder, Origin, Replayed, ReplayedMarker, StorageFault};
+use ottla_model::{ErrorCode, LeaderEpoch, Millis, PartitionIndex, TopicName, TopicPartition};
 
 use crate::clock::Clock;
+use crate::coordinators::driver::with_records;
 use crate::coordinators::{Driver, Logged};
 use crate::topics::{Topic, TopicFault};
 
@@ -35,17 +37,59 @@ impl Logged for Groups {
         (Some(key), value)
     }
 
-    fn decode(key: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String> {
-        let Some(key) = key else {
+    /// What is decided at once is either of no transaction, or all of one.
+    fn batch(records: &[Record], timestamp: Millis) -> (Bytes, Origin) {
+        let begin = |producer: Producer| BatchBuilder::new().producer(producer.id, producer.epoch, NO_SEQUENCE);
+        let (batch, origin) = match records.first() {
+            Some(Record::PendingOffset { producer, .. }) => (begin(*producer).transactional(), Origin::Coordinator),
+            Some(Record::TransactionEnd(end)) => {
+                let origin = if end.raises_epoch {
+                    Origin::RaisingCoordinator
+                } else {
+                    Origin::Coordinator
+                };
+                (begin(end.producer).transactional().control(), origin)
+            }
+            _ => (BatchBuilder::new(), Origin::Coordinator),
+        };
+        (with_records::<Groups>(batch, records, timestamp).build(), origin)
+    }
+
+    fn decode(entry: &Replayed) -> Result<Option<Record>, String> {
+        let record = match entry {
+            Replayed::Record(record) => record,
+            Replayed::Marker(marker) => return Ok(Some(Record::TransactionEnd(end_of(marker)))),
+        };
+        let Some(key) = &record.key else {
             return Err("a record without a key".into());
         };
-        ottla_group::record::decode(key, value.map(|value| &value[..])).map_err(|fault| fault.to_string())
+        let decoded = ottla_group::record::decode(key, record.value.as_deref()).map_err(|fault| fault.to_string())?;
+        Ok(match record.transaction {
+            None => decoded,
+            Some((id, epoch)) => decoded.and_then(|decoded| decoded.in_transaction(Producer { id, epoch })),
+        })
     }
 
     fn log_line(effect: &Effect) -> Option<String> {
         Some(effect.to_string())
     }
 }
+
+fn end_of(marker: &ReplayedMarker) -> EndTransaction {
+    EndTransaction {
+        producer: Producer {
+            id: marker.producer,
+            epoch: marker.epoch,
+        },
+        coordinator_epoch: LeaderEpoch(marker.marker.coordinator_epoch),
+        committed: marker.marker.committed,
+        // Of no interest any more once it is in the log.
+        raises_epoch: false,
+    }
+}
+
+/// Coordinators do not number their records.
+const NO_SEQUENCE: i32 = -1;
 
 /// All group shards of the broker.
 pub(crate) struct GroupCoordinators {
@@ -78,11 +122,24 @@ impl GroupCoordinators {
 
     /// The shard that looks after a group.
     pub(crate) fn of(&self, group: &str) -> Result<Arc<Driver<Groups>>, ErrorCode> {
-        let index = ottla_group::partition_for(group, self.shards.len() as i32);
+        let index = ottla_coordinator::partition_for(group, self.shards.len() as i32);
         self.shards
             .get(index.0 as usize)
             .cloned()
             .ok_or(ErrorCode::NotCoordinator)
+    }
+
+    /// The shard behind a partition of `__consumer_offsets`.
+    pub(crate) fn shard(&self, index: PartitionIndex) -> Option<&Arc<Driver<Groups>>> {
+        self.shards.get(usize::try_from(index.0).ok()?)
+    }
+
+    /// The partition of `__consumer_offsets` that a group's positions lie in.
+    pub(crate) fn partition_of(&self, group: &str) -> TopicPartition {
+        TopicPartition {
+            topic: TopicName::new(InternalTopic::ConsumerOffsets.name()),
+            index: ottla_coordinator::partition_for(group, self.shards.len() as i32),
+        }
     }
 
     /// Every shard.
@@ -116,5 +173,37 @@ pub enum LoadFault {
 impl From<TopicFault> for LoadFault {
     fn from(fault: TopicFault) -> LoadFault {
         LoadFault::Topic(fault.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_log::{Marker, StoredBatch, Unpacked};
+    use ottla_model::{ProducerEpoch, ProducerId};
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_transaction_is_written_as_a_marker() {
+        let end = EndTransaction {
+            producer: Producer {
+                id: ProducerId(7),
+                epoch: ProducerEpoch(3),
+            },
+            coordinator_epoch: LeaderEpoch(5),
+            committed: true,
+            raises_epoch: true,
+        };
+        let (batch, origin) = Groups::batch(&[Record::TransactionEnd(end)], Millis(1_000));
+        assert_eq!(origin, Origin::RaisingCoordinator);
+        let expected = Marker {
+            committed: true,
+            coordinator_epoch: 5,
+        };
+        assert_eq!(batch, expected.build(ProducerId(7), ProducerEpoch(3), Millis(1_000)));
+        let stored = StoredBatch::numbered(batch).expect("a whole batch");
+        let unpacked = Unpacked::of(&stored).expect("not compressed");
+        let record = unpacked.records().next().expect("one").expect("whole");
+        assert_eq!(Marker::read(&record), Some(expected));
     }
 }

@@ -11,7 +11,7 @@ use ottla_cluster::{
     Cluster, Command, Effect, InternalTopic, Origin, ProducerIdBlock, Reply, Request, Resource, ResourceKind, State,
     Wanted,
 };
-use ottla_log::{Durability, Partition, StorageFault};
+use ottla_log::{Durability, Partition, Replayed, StorageFault};
 use ottla_model::{ErrorCode, ProducerId, TopicId, TopicName};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -21,7 +21,9 @@ use crate::coordinators::{Driver, GroupCoordinators, Logged, Unanswered};
 use crate::topics::{Standing, Topics};
 
 /// The features this broker's logs are written by, as Kafka 4.3 finalizes them: what its tools expect to find first.
-const FEATURES: &[(&str, i16)] = &[("metadata.version", 30)];
+const FEATURES: &[(&str, i16)] = &[("metadata.version", 30), ("transaction.version", 2)];
+/// The topics that must exist before the first client asks for a coordinator.
+const BOOTSTRAP_TOPICS: [InternalTopic; 2] = [InternalTopic::ConsumerOffsets, InternalTopic::TransactionState];
 
 impl Logged for Cluster {
     const NAME: &'static str = "__cluster_metadata";
@@ -37,8 +39,11 @@ impl Logged for Cluster {
         (None, Some(ottla_cluster::encode(record)))
     }
 
-    fn decode(_: Option<&Bytes>, value: Option<&Bytes>) -> Result<Option<Self::Record>, String> {
-        let Some(value) = value else {
+    fn decode(entry: &Replayed) -> Result<Option<Self::Record>, String> {
+        let Replayed::Record(record) = entry else {
+            return Ok(None);
+        };
+        let Some(value) = &record.value else {
             return Err("a record without a value".into());
         };
         ottla_cluster::decode(value).map_err(|fault| fault.to_string())
@@ -91,10 +96,13 @@ impl ClusterMetadata {
         })
     }
 
-    /// Sees to it that the cluster has an id, and the topic that groups need exists before the first client asks for it.
+    /// Sees to it that the cluster has an id and its features, and that the topics coordinators need exist before the first
+    /// client asks for them.
     pub(crate) async fn bootstrap(self: &Arc<Self>, cluster_id: String) -> Result<(), ErrorCode> {
         let known = self.driver.with_state(|state| {
-            state.cluster_id().is_some() && state.topic(InternalTopic::ConsumerOffsets.name()).is_some()
+            let has_feature = |wanted: &(&str, i16)| state.features().any(|known| known == *wanted);
+            let has_topic = |topic: &InternalTopic| state.topic(topic.name()).is_some();
+            state.cluster_id().is_some() && FEATURES.iter().all(has_feature) && BOOTSTRAP_TOPICS.iter().all(has_topic)
         });
         if known {
             return Ok(());
@@ -104,12 +112,13 @@ impl ClusterMetadata {
             .map(|(name, level)| ((*name).to_string(), *level))
             .collect();
         self.ask(Request::Bootstrap { cluster_id, features }).await?;
-        let topic = Wanted {
-            name: TopicName::new(InternalTopic::ConsumerOffsets.name()),
+        let topics = BOOTSTRAP_TOPICS.iter().map(|topic| Wanted {
+            name: TopicName::new(topic.name()),
             id: TopicId(Uuid::new_v4()),
             origin: Origin::Coordinator,
-        };
-        self.ask(Request::EnsureTopics { topics: vec![topic] }).await?;
+        });
+        let topics = topics.collect();
+        self.ask(Request::EnsureTopics { topics }).await?;
         Ok(())
     }
 

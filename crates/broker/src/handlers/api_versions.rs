@@ -6,7 +6,7 @@
 use kafka_protocol::messages::api_versions_request::ApiVersionsRequest;
 use kafka_protocol::messages::api_versions_response::ApiVersionsResponse;
 use ottla_model::ErrorCode;
-use ottla_wire::api_versions;
+use ottla_wire::api_versions::{self, FEATURES, Feature};
 
 use crate::handlers::Cx;
 use crate::peer::Peer;
@@ -21,7 +21,17 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ApiVersionsRequest) -> Handled<ApiVer
     {
         return Handled::Now(ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.number()));
     }
-    Handled::Now(api_versions::response())
+    let (finalized, epoch) = cx.broker.metadata.with_state(|state| {
+        let level = |feature: &Feature| {
+            let mut known = state.features();
+            let level = known.find(|(name, _)| *name == feature.name)?.1;
+            Some((feature.name, level))
+        };
+        let finalized = FEATURES.iter().filter_map(level).collect::<Vec<_>>();
+        (finalized, state.applied().map_or(-1, |offset| offset.0))
+    });
+    let answer = api_versions::with_features(api_versions::response(), cx.version, &finalized, epoch);
+    Handled::Now(answer)
 }
 
 /// Remembers the software behind a connection, if the request was in order.

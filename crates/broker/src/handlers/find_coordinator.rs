@@ -1,4 +1,5 @@
-//! FindCoordinator (key 10), versions 0 to 6: who looks after a group. On one node that is always this broker.
+//! FindCoordinator (key 10), versions 0 to 6: who looks after a group or a transactional id. On one node that is always
+//! this broker.
 
 use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::find_coordinator_request::FindCoordinatorRequest;
@@ -37,10 +38,7 @@ pub(crate) fn handle(cx: &Cx<'_>, request: FindCoordinatorRequest) -> Handled<Fi
 /// Which kinds of coordinator there are: 0 groups, 1 transactions, 2 share groups.
 fn refused(version: i16, key_type: i8) -> Option<ErrorCode> {
     match key_type {
-        0 => None,
-        // No transaction coordinator runs here yet. "Not available" would have a client ask again until it times out;
-        // this code ends its wait at once.
-        1 => Some(ErrorCode::TransactionalIdAuthorizationFailed),
+        0 | 1 => None,
         2 if version >= SHARE_SINCE => Some(ErrorCode::CoordinatorNotAvailable),
         _ => Some(ErrorCode::InvalidRequest),
     }

@@ -11,7 +11,7 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceReq
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use ottla_log::{AppendFault, Lsn, Origin, Partition, batch::BatchHeader, batch::attributes};
+use ottla_log::{AppendFault, Lsn, Partition, batch::BatchHeader, batch::attributes};
 use ottla_model::{ErrorCode, TopicId};
 use tokio::time::Instant;
 
@@ -19,6 +19,10 @@ use crate::Broker;
 use crate::handlers::{Cx, text};
 use crate::reply::Handled;
 use crate::topics::{Topic, TopicFault, is_internal};
+
+mod announce;
+
+use announce::{Announced, Transactional};
 
 /// The first version that may carry zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
@@ -53,7 +57,17 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ProduceRequest) -> Handled<ProduceRes
 
 fn append(broker: &Broker, version: i16, request: ProduceRequest, deadline: Instant) -> Handled<ProduceResponse> {
     let acks = request.acks;
-    let outcome = append_all(broker, version, request);
+    let transactional = match check_acks(acks) {
+        Ok(()) => Transactional::of(broker, version, &request),
+        Err(code) => Err(code),
+    };
+    let outcome = match transactional {
+        Ok(None) => append_all(broker, version, request, &Announced::default()),
+        Ok(Some(transactional)) => {
+            transactional.announce(broker, |announced| append_all(broker, version, request, &announced))
+        }
+        Err(code) => append_all(broker, version, request, &Announced::refused(code)),
+    };
     match acks {
         0 if outcome.failed => {
             Handled::Close("a batch sent with acks=0 was refused, and there is no other way to say so".into())
@@ -96,13 +110,13 @@ struct Outcome {
     failed: bool,
 }
 
-fn append_all(broker: &Broker, version: i16, request: ProduceRequest) -> Outcome {
+fn append_all(broker: &Broker, version: i16, request: ProduceRequest, announced: &Announced) -> Outcome {
     let mut outcome = Outcome {
         response: ProduceResponse::default(),
         lsn: Lsn::default(),
         failed: false,
     };
-    let refused = refused_as_a_whole(&request);
+    let refused = announced.refused_as_a_whole();
     for topic_data in request.topic_data {
         let topic = find_topic(broker, version, &topic_data);
         let mut answer = TopicProduceResponse::default()
@@ -112,7 +126,7 @@ fn append_all(broker: &Broker, version: i16, request: ProduceRequest) -> Outcome
             let appended = match (refused, &topic) {
                 (Some(refused), _) => Err(refused.into()),
                 (None, Err(fault)) => Err(fault.code().into()),
-                (None, Ok(topic)) => append_one(broker, version, topic, &data),
+                (None, Ok(topic)) => append_one(broker, version, topic, &data, announced),
             };
             outcome.failed |= appended.is_err();
             if let Ok((_, lsn)) = &appended {
@@ -125,27 +139,12 @@ fn append_all(broker: &Broker, version: i16, request: ProduceRequest) -> Outcome
     outcome
 }
 
-/// What is wrong with the request whatever its batches are.
-fn refused_as_a_whole(request: &ProduceRequest) -> Option<ErrorCode> {
-    if !(-1..=1).contains(&request.acks) {
-        return Some(ErrorCode::InvalidRequiredAcks);
+fn check_acks(acks: i16) -> Result<(), ErrorCode> {
+    if (-1..=1).contains(&acks) {
+        Ok(())
+    } else {
+        Err(ErrorCode::InvalidRequiredAcks)
     }
-    if !has_transactional_batch(request) {
-        return None;
-    }
-    Some(match request.transactional_id {
-        None => ErrorCode::TransactionalIdAuthorizationFailed,
-        // No transactional id is known to this broker yet.
-        Some(_) => ErrorCode::InvalidProducerIdMapping,
-    })
-}
-
-fn has_transactional_batch(request: &ProduceRequest) -> bool {
-    let data = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    let headers = data.filter_map(|data| BatchHeader::read(data.records.as_deref()?));
-    headers
-        .into_iter()
-        .any(|header| header.has(attributes::TRANSACTIONAL) && !header.has(attributes::CONTROL))
 }
 
 fn find_topic(broker: &Broker, version: i16, data: &TopicProduceData) -> Result<Arc<Topic>, TopicFault> {
@@ -194,6 +193,7 @@ fn append_one(
     version: i16,
     topic: &Topic,
     data: &PartitionProduceData,
+    announced: &Announced,
 ) -> Result<(PartitionProduceResponse, Lsn), Refusal> {
     let partition = topic.partition(data.index).map_err(|fault| fault.code())?;
     // A coordinator is the only writer of its log.
@@ -204,8 +204,11 @@ fn append_one(
     if version < ZSTD_SINCE && uses_zstd(&batch) {
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }
+    let now = broker.clock.wall();
+    let origin = announced.origin(&topic.name, data.index);
+    let origin = origin.inspect_err(|_| partition.refuse(&batch, now))?;
     let appended = partition
-        .append(batch, Origin::Client, broker.clock.wall())
+        .append(batch, origin, now)
         .map_err(|fault| refusal(&partition, &fault))?;
     let answer = PartitionProduceResponse::default()
         .with_base_offset(appended.base_offset.0)

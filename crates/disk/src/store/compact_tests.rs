@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ottla_log::retention::RollRules;
-use ottla_log::{BatchBuilder, Origin, Patience, SegmentRead};
+use ottla_log::{BatchBuilder, Origin, Patience, Replayed, SegmentRead};
 
 use super::*;
 use crate::text::Identity;
@@ -67,8 +67,10 @@ fn flush(store: &LocalStore) {
 /// Key, first byte of the value, offset.
 fn replayed(partition: &Partition) -> Vec<(String, u8, i64)> {
     let mut records = Vec::new();
-    let visit = |record: Result<ottla_log::ReplayedRecord, ottla_log::Unreadable>| {
-        let record = record.unwrap();
+    let visit = |entry: Result<Replayed, ottla_log::Unreadable>| {
+        let Replayed::Record(record) = entry.unwrap() else {
+            return;
+        };
         let key = String::from_utf8(record.key.unwrap().to_vec()).unwrap();
         records.push((key, record.value.unwrap()[0], record.offset.0));
     };

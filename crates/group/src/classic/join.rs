@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_coordinator::{Output, Ticket};
+use ottla_fields::TEXT_MAX;
 use ottla_model::{ErrorCode, MemberId, Millis};
 
 use crate::command::JoinGroup;
 use crate::history::{Cause, Trigger};
 use crate::machine::Groups;
-use crate::record::TEXT_MAX;
 use crate::reply::{ClassicState, JoinRefused, Joined, Reply};
 use crate::session::Session;
 use crate::state::State;

@@ -45,6 +45,11 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// Whether nobody is in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state() == ClassicState::Empty
+    }
+
     pub(crate) fn generation(&self) -> Generation {
         self.round().map_or(self.log.generation, |round| round.generation)
     }

@@ -1,13 +1,14 @@
 //! OffsetCommit: who may store positions, and which are stored.
 
 use ottla_coordinator::{Output, Ticket};
+use ottla_fields::TEXT_MAX;
 use ottla_model::{ErrorCode, MemberId, Millis};
 
 use crate::classic::{Seen, Turn};
 use crate::command::{CommitPartition, CommitTopic, OffsetCommit};
 use crate::config::GroupConfig;
 use crate::machine::Groups;
-use crate::record::{Record, TEXT_MAX};
+use crate::record::Record;
 use crate::reply::{ClassicState, Reply, TopicAnswers};
 use crate::session::Session;
 use crate::state::{CommittedOffset, State};
@@ -47,7 +48,7 @@ pub(crate) fn decide(
     output
 }
 
-fn store(
+pub(super) fn store(
     commit: &OffsetCommit,
     topic: &CommitTopic,
     config: &GroupConfig,

@@ -57,7 +57,7 @@ fn delete_offsets(
             Ok(())
         };
         for partition in partitions {
-            if result.is_ok() && group.offset(topic, *partition).is_some() {
+            if result.is_ok() && group.knows(topic, *partition) {
                 output.record(tombstone(&delete.group, topic, *partition));
             }
         }
@@ -84,10 +84,8 @@ pub(crate) fn group(state: &State, session: &mut Session, ticket: Ticket, id: Gr
         return answer(Err(ErrorCode::NonEmptyGroup));
     }
     let mut output = answer(Ok(()));
-    for (topic, partitions) in &group.offsets {
-        output
-            .records
-            .extend(partitions.keys().map(|partition| tombstone(&id, topic, *partition)));
+    for (topic, partition) in group.known_partitions() {
+        output.record(tombstone(&id, topic, partition));
     }
     forget_group(session, id, &mut output);
     output
@@ -108,12 +106,12 @@ pub(crate) fn topics(state: &State, ticket: Ticket, topics: &[DeletedTopic]) -> 
     let mut output = Output::default();
     for (id, group) in state.groups() {
         for deleted in topics {
-            let Some(partitions) = group.offsets.get(&deleted.topic) else {
-                continue;
-            };
-            for (partition, offset) in partitions {
-                if offset.topic_id.is_none_or(|stored| stored == deleted.id) {
-                    output.record(tombstone(id, &deleted.topic, *partition));
+            for partition in group.known_of(&deleted.topic) {
+                let stored = group
+                    .offset(&deleted.topic, partition)
+                    .and_then(|offset| offset.topic_id);
+                if stored.is_none_or(|stored| stored == deleted.id) {
+                    output.record(tombstone(id, &deleted.topic, partition));
                 }
             }
         }

@@ -44,12 +44,13 @@ fn expire(id: &GroupId, group: &Group, session: &mut Session, now: Millis, outpu
         live,
     };
     let has_pending = live.is_some_and(|live| !live.pending.is_empty());
-    let may_go = seen.state() == ClassicState::Empty && !has_pending;
+    let may_go = seen.state() == ClassicState::Empty && !has_pending && group.pending.is_empty();
     let Some(rule) = Rule::of(seen) else { return };
     let (mut kept, mut forgotten) = (0, 0);
     for (topic, partitions) in &group.offsets {
         for (partition, offset) in partitions {
-            if rule.subscribed.contains(topic) || !rule.is_over(offset, now, &session.config) {
+            let in_use = rule.subscribed.contains(topic) || group.pending.holds(topic, *partition);
+            if in_use || !rule.is_over(offset, now, &session.config) {
                 kept += 1;
             } else {
                 forgotten += 1;

@@ -4,6 +4,7 @@ pub(crate) mod commit;
 pub(crate) mod delete;
 pub(crate) mod expire;
 pub(crate) mod fetch;
+pub(crate) mod transactional;
 
 use ottla_model::{GroupId, PartitionIndex, TopicName};
 

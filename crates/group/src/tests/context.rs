@@ -355,9 +355,17 @@ impl Context {
 /// What the log keeps of an entry once it was bytes.
 fn through_bytes(entry: &Entry<Record>) -> Entry<Record> {
     let (key, value) = record::encode(&entry.record);
-    let decoded = record::decode(&key, value.as_deref()).expect("what was written can be read");
+    let decoded = || {
+        let decoded = record::decode(&key, value.as_deref()).expect("what was written can be read");
+        decoded.expect("of a known type")
+    };
+    let record = match &entry.record {
+        Record::TransactionEnd(end) => Record::TransactionEnd(*end),
+        Record::PendingOffset { producer, .. } => decoded().in_transaction(*producer).expect("a position"),
+        Record::Offset { .. } | Record::Group { .. } => decoded(),
+    };
     Entry {
-        record: decoded.expect("of a known type"),
+        record,
         ..entry.clone()
     }
 }

@@ -12,3 +12,4 @@ mod leaves;
 mod properties;
 mod statics;
 mod syncs;
+mod transactions;

@@ -12,6 +12,8 @@ use crate::config::Retention;
 use crate::records::{Batches, Unpacked};
 use crate::{BatchBuilder, Codec, Durability, MemoryJournal, MemorySegments, Patience};
 
+mod transactions;
+
 const NOW: Millis = Millis(1_000_000);
 
 /// A partition with its media in hand.
@@ -54,7 +56,8 @@ impl Fixture {
     }
 
     fn append(&self, batch: Bytes) -> Result<Appended, AppendFault> {
-        self.partition.append(batch, Origin::Client, NOW)
+        let origin = Origin::Participant { begins_at_zero: false };
+        self.partition.append(batch, origin, NOW)
     }
 
     /// Appends, and makes it durable.

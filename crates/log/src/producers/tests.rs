@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::BatchBuilder;
 
+/// One that announces its partitions (V1).
+const PARTICIPANT: Origin = Origin::Participant { begins_at_zero: false };
+
 /// A log of one producer's batches: what is judged new is taken.
 #[derive(Default)]
 struct Log {
@@ -30,7 +33,7 @@ impl Log {
 
     fn send_in_transaction(&mut self, sequence: i32, count: i32) -> Answer {
         let header = header(0, sequence, count, attributes::TRANSACTIONAL);
-        self.take(header, None, Origin::Client)
+        self.take(header, None, PARTICIPANT)
     }
 
     fn mark(&mut self, epoch: i16, coordinator_epoch: i32, committed: bool) -> Answer {
@@ -164,6 +167,85 @@ fn a_marker_needs_a_coordinator_and_an_epoch_no_older_than_the_last() {
 }
 
 #[test]
+fn an_unannounced_transactional_batch_needs_an_open_transaction_of_its_epoch() {
+    let mut log = Log::default();
+    let batch = |epoch, sequence| header(epoch, sequence, 1, attributes::TRANSACTIONAL);
+    assert_eq!(log.take(batch(0, 0), None, Origin::Client), Refused(48));
+    assert_eq!(log.take(batch(0, 0), None, PARTICIPANT), New(0));
+    assert_eq!(log.take(batch(0, 0), None, Origin::Client), Repeat(0));
+    assert_eq!(log.take(batch(0, 1), None, Origin::Client), New(1));
+    assert_eq!(
+        log.take(batch(1, 0), None, Origin::Client),
+        Refused(48),
+        "another epoch's"
+    );
+    log.mark(0, 1, true);
+    assert_eq!(
+        log.take(batch(0, 1), None, Origin::Client),
+        Repeat(1),
+        "a late repeat is one"
+    );
+    assert_eq!(
+        log.take(batch(0, 2), None, Origin::Client),
+        Refused(48),
+        "it would open the next"
+    );
+}
+
+#[test]
+fn none_comes_before_a_batch_that_was_refused_for_want_of_an_announcement() {
+    let mut log = Log::default();
+    let batch = |epoch, sequence| header(epoch, sequence, 1, attributes::TRANSACTIONAL);
+    log.producers.refuse(&batch(0, 4), Millis(0));
+    log.producers.refuse(&batch(0, 3), Millis(0));
+    log.producers.refuse(&batch(0, 5), Millis(0));
+    assert_eq!(log.take(batch(0, 4), None, PARTICIPANT), Refused(45));
+    assert_eq!(log.take(batch(0, 3), None, PARTICIPANT), New(0));
+    assert_eq!(log.take(batch(0, 4), None, PARTICIPANT), New(1));
+    log.producers.refuse(&batch(0, 5), Millis(0));
+    log.mark(1, 0, true);
+    assert_eq!(
+        log.take(batch(1, 0), None, PARTICIPANT),
+        New(3),
+        "another epoch begins anew"
+    );
+}
+
+#[test]
+fn by_the_rules_of_v2_an_unknown_producer_begins_at_zero() {
+    let mut log = Log::default();
+    let origin = Origin::Participant { begins_at_zero: true };
+    let batch = |sequence| header(0, sequence, 1, attributes::TRANSACTIONAL);
+    assert_eq!(log.take(batch(1), None, origin), Refused(45));
+    assert_eq!(log.take(batch(0), None, origin), New(0));
+    assert_eq!(log.take(batch(1), None, origin), New(1));
+}
+
+#[test]
+fn by_the_rules_of_v2_a_marker_raises_the_epoch() {
+    let mut log = Log::default();
+    let bits = attributes::TRANSACTIONAL | attributes::CONTROL;
+    let mark = |log: &mut Log, epoch| {
+        let marker = Marker {
+            committed: true,
+            coordinator_epoch: 0,
+        };
+        log.take(header(epoch, -1, 1, bits), Some(marker), Origin::RaisingCoordinator)
+    };
+    assert_eq!(mark(&mut log, 4), New(0), "a producer that wrote nothing here");
+    log.take(header(4, 0, 1, attributes::TRANSACTIONAL), None, PARTICIPANT);
+    assert_eq!(mark(&mut log, 3), Refused(47));
+    assert_eq!(
+        mark(&mut log, 4),
+        Refused(47),
+        "the marker of the transaction before comes late"
+    );
+    assert_eq!(log.stable(), 1, "the transaction is open still");
+    assert_eq!(mark(&mut log, 5), New(2));
+    assert_eq!(mark(&mut log, 5), New(3), "a repeat ends nothing");
+}
+
+#[test]
 fn an_aborted_transaction_is_told_with_its_offsets() {
     let mut log = Log::default();
     log.send_in_transaction(0, 3);
@@ -258,7 +340,7 @@ proptest! {
                 log.mark(epoch, 0, count % 2 == 0);
                 open = false;
             } else if open || transactional {
-                prop_assert!(matches!(log.take(header(epoch, sequence, count, attributes::TRANSACTIONAL), None, Origin::Client), New(_)));
+                prop_assert!(matches!(log.take(header(epoch, sequence, count, attributes::TRANSACTIONAL), None, PARTICIPANT), New(_)));
                 (sequence, open) = (sequence + count, true);
             } else {
                 (epoch, sequence) = if raise == 1 { (epoch + 1, 0) } else { (epoch, sequence) };
@@ -272,7 +354,7 @@ proptest! {
         prop_assert_eq!(restored.describe(), log.producers.describe());
         prop_assert_eq!(restored.last_stable(Offset(log.next)).0, log.stable());
         let next = header(epoch, sequence, 1, if open { attributes::TRANSACTIONAL } else { 0 });
-        prop_assert!(matches!(restored.judge(&next, None, Origin::Client), Ok(Judgement::New)));
+        prop_assert!(matches!(restored.judge(&next, None, PARTICIPANT), Ok(Judgement::New)));
     }
 
     #[test]

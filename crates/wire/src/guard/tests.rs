@@ -34,6 +34,14 @@ macro_rules! with_types {
             Api::OffsetForLeaderEpoch => {
                 $check::<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse>($($argument),*)
             }
+            Api::AddPartitionsToTxn => $check::<AddPartitionsToTxnRequest, AddPartitionsToTxnResponse>($($argument),*),
+            Api::AddOffsetsToTxn => $check::<AddOffsetsToTxnRequest, AddOffsetsToTxnResponse>($($argument),*),
+            Api::EndTxn => $check::<EndTxnRequest, EndTxnResponse>($($argument),*),
+            Api::WriteTxnMarkers => $check::<WriteTxnMarkersRequest, WriteTxnMarkersResponse>($($argument),*),
+            Api::TxnOffsetCommit => $check::<TxnOffsetCommitRequest, TxnOffsetCommitResponse>($($argument),*),
+            Api::DescribeProducers => $check::<DescribeProducersRequest, DescribeProducersResponse>($($argument),*),
+            Api::DescribeTransactions => $check::<DescribeTransactionsRequest, DescribeTransactionsResponse>($($argument),*),
+            Api::ListTransactions => $check::<ListTransactionsRequest, ListTransactionsResponse>($($argument),*),
             Api::DescribeConfigs => $check::<DescribeConfigsRequest, DescribeConfigsResponse>($($argument),*),
             Api::AlterConfigs => $check::<AlterConfigsRequest, AlterConfigsResponse>($($argument),*),
             Api::DescribeLogDirs => $check::<DescribeLogDirsRequest, DescribeLogDirsResponse>($($argument),*),

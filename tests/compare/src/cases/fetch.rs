@@ -35,6 +35,15 @@ pub fn fetch_all(s: &mut Script<'_>, topic: &Topic, partition: i32) -> Result<()
     Ok(())
 }
 
+/// Reads a partition from its start as a reader of committed records does.
+pub fn fetch_committed(s: &mut Script<'_>, topic: &Topic, partition: i32) -> Result<()> {
+    let request = request(12, &[(topic, vec![at(12, partition, 0)])]).with_isolation_level(1);
+    let label = format!("what is committed in partition {partition}");
+    s.on("reader").ask(label, 12, &request)?;
+    s.on("a");
+    Ok(())
+}
+
 fn at(version: i16, partition: i32, offset: i64) -> FetchPartition {
     let start = if version >= 5 {
         -1

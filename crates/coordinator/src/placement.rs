@@ -1,15 +1,16 @@
-//! Which partition of `__consumer_offsets` a group lives in.
+//! Which partition of its internal topic a coordinator's key lives in.
 
 use ottla_model::PartitionIndex;
 
-/// The partition, of `count`, that holds the group named `group`. Every client and tool of Kafka agrees on this rule.
+/// The partition, of `count`, that holds the group or the transactional id `key`. Every client and tool of Kafka agrees on
+/// this rule.
 ///
 /// # Panics
 ///
 /// If `count` is not positive: an internal topic without partitions has no coordinators.
-pub fn partition_for(group: &str, count: i32) -> PartitionIndex {
+pub fn partition_for(key: &str, count: i32) -> PartitionIndex {
     assert!(count > 0, "an internal topic has at least one partition");
-    PartitionIndex(absolute(java_string_hash(group)) % count)
+    PartitionIndex(absolute(java_string_hash(key)) % count)
 }
 
 /// Java's `String.hashCode`: over UTF-16 units, so a character outside the basic plane counts twice.
@@ -49,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn the_empty_group_has_a_partition() {
+    fn the_empty_key_has_a_partition() {
         assert_eq!(partition_for("", 50), PartitionIndex(0));
     }
 }

@@ -1,0 +1,17 @@
+//! The shape of EndTxn.
+
+use super::field::{BOOL, Field, I16, I32, I64, TEXT, field};
+
+pub(super) const REQUEST: &[Field] = &[
+    field("transactional_id", TEXT),
+    field("producer_id", I64),
+    field("producer_epoch", I16),
+    field("committed", BOOL),
+];
+
+pub(super) const RESPONSE: &[Field] = &[
+    field("throttle_time_ms", I32),
+    field("error_code", I16),
+    field("producer_id", I64).from(5),
+    field("producer_epoch", I16).from(5),
+];
