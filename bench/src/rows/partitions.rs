@@ -1,0 +1,84 @@
+//! Row 17 and 18 with many partitions: creating them, writing to each, and what they hold open.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::admin::Admin;
+use crate::case::{Case, Place};
+use crate::figure::{Figure, PLAIN, Subject};
+use crate::ground::Ground;
+use crate::load::{Payload, batch};
+
+const CREATE: Figure = Figure {
+    row: "18",
+    name: "create ten topics of 1,000 partitions, until all can be used",
+    unit: "ms",
+    ..PLAIN
+};
+const WRITE: Figure = Figure {
+    row: "18",
+    name: "write one record to each of 10,000 partitions, until all are acknowledged",
+    unit: "ms",
+    writes: true,
+    ..PLAIN
+};
+const FILES: Figure = Figure {
+    row: "18",
+    name: "files open 15 s later",
+    unit: "files",
+    ..PLAIN
+};
+const MEMORY: Figure = Figure {
+    row: "18",
+    name: "memory then (proportional set), less than of the same broker without partitions",
+    unit: "MB",
+    ..PLAIN
+};
+/// Many partitions.
+pub const CASE: Case = Case {
+    name: "partitions",
+    figures: &[CREATE, WRITE, FILES, MEMORY],
+    subjects: &[Subject::Ottla, Subject::Kafka],
+    quick: false,
+    place: Place::Alone(run),
+};
+
+/// Kafka creates no topic of 10,000 partitions at once.
+const TOPICS: [&str; 10] = [
+    "many-0", "many-1", "many-2", "many-3", "many-4", "many-5", "many-6", "many-7", "many-8", "many-9",
+];
+const PARTITIONS: i32 = 1_000;
+const REST: Duration = Duration::from_secs(15);
+
+fn run(ground: &mut Ground<'_>) -> Result<(), String> {
+    let measured = ground.measure(
+        |_| Ok(()),
+        |ground, ()| {
+            let broker = ground.start()?;
+            let mut admin = Admin::connect(broker.address())?;
+            admin.create_topic_at_last("one", 1)?;
+            let before = broker.process().memory()?.proportional_mb;
+            let created = Instant::now();
+            for topic in TOPICS {
+                admin.create_topic(topic, PARTITIONS, &[])?;
+            }
+            let created = created.elapsed();
+            let written = Instant::now();
+            let record = batch(Payload::plain(1, 100));
+            for topic in TOPICS {
+                admin.produce_to_each(topic, PARTITIONS, &record)?;
+            }
+            let written = written.elapsed();
+            thread::sleep(REST);
+            let (files, memory) = (broker.process().open_files()?, broker.process().memory()?);
+            Ok((broker, (created, written, files, memory.proportional_mb - before)))
+        },
+    )?;
+    if let Some((created, written, files, megabytes)) = measured {
+        ground.note(&CREATE, created.as_secs_f64() * 1e3);
+        ground.note(&WRITE, written.as_secs_f64() * 1e3);
+        ground.note(&FILES, files as f64);
+        ground.note(&MEMORY, megabytes);
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! The table, in Markdown.
+
+use std::fmt::Write;
+
+use crate::case::Case;
+use crate::figure::{Better, Figure, Subject};
+use crate::samples::Samples;
+use crate::statistics::{Spread, ratio, spread};
+
+const HEAD: &str = "\
+| row | what | unit | Ottla | compared with | its value | Ottla / it | goal | |
+|---|---|---|---|---|---|---|---|---|
+";
+
+const HEAD_ALONE: &str = "\
+| row | what | unit | median | least | largest | goal |
+|---|---|---|---|---|---|---|
+";
+
+/// Every figure of these cases that has values, with each it is compared with.
+pub fn table(cases: &[Case], samples: &Samples) -> String {
+    if samples.are_of_one_subject() {
+        return alone(cases, samples);
+    }
+    let mut text = HEAD.to_owned();
+    for figure in cases.iter().flat_map(|case| case.figures) {
+        for (against, goal) in figure.against {
+            line(&mut text, figure, *against, *goal, samples);
+        }
+    }
+    text
+}
+
+/// The figures of Ottla by itself.
+fn alone(cases: &[Case], samples: &Samples) -> String {
+    let mut text = HEAD_ALONE.to_owned();
+    for figure in cases.iter().flat_map(|case| case.figures) {
+        let Some(own) = spread(&samples.of(figure, Subject::Ottla)) else {
+            continue;
+        };
+        let [median, min, max] = [own.median, own.min, own.max].map(digits);
+        let goal = figure.mark.map_or(String::new(), |mark| told_goal(figure, "", mark));
+        let (row, name, unit) = (figure.row, figure.name, figure.unit);
+        let _ = writeln!(text, "| {row} | {name} | {unit} | {median} | {min} | {max} | {goal} |");
+    }
+    text
+}
+
+fn line(text: &mut String, figure: &Figure, against: Subject, goal: Option<f64>, samples: &Samples) {
+    let (ours, theirs) = (samples.of(figure, Subject::Ottla), samples.of(figure, against));
+    let Some(own) = spread(&ours) else { return };
+    let other = spread(&theirs).map_or("not measured".to_owned(), told);
+    let ratio = ratio(&ours, &theirs);
+    let noisy = samples.noisy(figure, Subject::Ottla) + samples.noisy(figure, against);
+    let goal = [
+        goal.map(|goal| told_goal(figure, "", goal)),
+        figure.mark.map(|mark| told_goal(figure, "own ", mark)),
+    ];
+    let goal = goal.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let _ = writeln!(
+        text,
+        "| {} | {} | {} | {} | {} | {other} | {} | {goal} | {}{} |",
+        figure.row,
+        figure.name,
+        figure.unit,
+        told(own),
+        compared_with(figure, against),
+        ratio.map_or(String::new(), told),
+        ratio.map_or(String::new(), |ratio| verdict(figure, against, ratio)),
+        if noisy > 0 { ", noisy" } else { "" },
+    );
+}
+
+/// Whom, and where writes are acknowledged, whether theirs are as durable as ours.
+fn compared_with(figure: &Figure, against: Subject) -> String {
+    let durability = match (figure.writes, against) {
+        (false, _) => "",
+        (true, Subject::KafkaFlushed) => " (both durable)",
+        (true, _) => " (ours durable, theirs not)",
+    };
+    format!("{}{durability}", against.name())
+}
+
+fn told_goal(figure: &Figure, whose: &str, limit: f64) -> String {
+    let sign = match figure.better {
+        Better::Lower => "≤",
+        Better::Higher => "≥",
+    };
+    format!("{whose}{sign} {limit}")
+}
+
+/// Ahead if the median ratio is on the good side of one; a goal is told apart.
+fn verdict(figure: &Figure, against: Subject, ratio: Spread) -> String {
+    let place = if figure.reaches(ratio.median, 1.0) {
+        "ahead"
+    } else {
+        "behind"
+    };
+    let goal = figure.against.iter().find(|(subject, _)| *subject == against);
+    match goal.and_then(|(_, goal)| *goal) {
+        Some(goal) if figure.reaches(ratio.median, goal) => format!("{place}, goal reached"),
+        Some(_) => format!("{place}, **goal missed**"),
+        None => place.to_owned(),
+    }
+}
+
+fn told(spread: Spread) -> String {
+    format!(
+        "**{}** ({}–{})",
+        digits(spread.median),
+        digits(spread.min),
+        digits(spread.max)
+    )
+}
+
+/// Three digits, which is more than any of this is good for.
+fn digits(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::PLAIN;
+    use crate::samples::Sample;
+
+    const COST: Figure = Figure {
+        row: "1",
+        name: "cost",
+        unit: "CPU-s/GB",
+        writes: true,
+        against: &[(Subject::Kafka, Some(0.35)), (Subject::KafkaFlushed, None)],
+        ..PLAIN
+    };
+
+    #[test]
+    fn a_line_says_who_is_ahead_and_whether_that_is_enough() {
+        let mut samples = Samples::default();
+        for (subject, value) in [
+            (Subject::Ottla, 1.0),
+            (Subject::Kafka, 2.0),
+            (Subject::KafkaFlushed, 0.5),
+        ] {
+            samples.add(&COST, subject, Sample { value, noisy: false });
+        }
+        let mut text = String::new();
+        for (against, goal) in COST.against {
+            line(&mut text, &COST, *against, *goal, &samples);
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("Kafka (ours durable, theirs not)"), "{text}");
+        assert!(
+            lines[0].contains("**0.500** (0.500–0.500) | ≤ 0.35 | ahead, **goal missed**"),
+            "{text}"
+        );
+        assert!(lines[1].contains("(both durable)"), "{text}");
+        assert!(lines[1].ends_with("| behind |"), "{text}");
+    }
+
+    #[test]
+    fn three_digits_are_told() {
+        assert_eq!(
+            [0.1234, 1.234, 12.34, 123.4].map(digits),
+            ["0.123", "1.23", "12.3", "123"]
+        );
+    }
+}
