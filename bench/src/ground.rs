@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::broker::Broker;
 use crate::figure::{Figure, Subject};
 use crate::machine::{Usage, Watch};
-use crate::samples::{Sample, Samples};
+use crate::samples::Samples;
 use crate::stage::{ATTEMPTS, Rules, told_away};
 
 /// A case's surroundings.
@@ -73,7 +73,6 @@ impl<'a> Ground<'a> {
             figure.name,
             figure.unit
         );
-        let noisy = self.noisy;
-        self.samples.add(figure, self.subject, Sample { value, noisy });
+        self.samples.add(figure, self.subject, value, self.noisy);
     }
 }

@@ -56,6 +56,7 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
         &[Kind::Ottla]
     };
     for pair in 1..=pairs {
+        samples.pass = pair;
         for kind in against {
             eprintln!("== pass {pair} of {pairs}, {:.0} s", started.elapsed().as_secs_f64());
             pass::run(*kind, &arguments.binary, &cases, rules, &mut samples)?;

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::figure::{Figure, Subject};
+use crate::statistics::spread;
 
 /// One value with what went on beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     /// The value in the figure's unit.
     pub value: f64,
+    /// The pass it comes from; those of the same number are neighbours in time.
+    pub pass: usize,
     /// Whether other work disturbed it and it was kept all the same.
     pub noisy: bool,
 }
@@ -19,6 +22,8 @@ pub struct Sample {
 #[derive(Default)]
 pub struct Samples {
     values: BTreeMap<(&'static str, &'static str, Subject), Vec<Sample>>,
+    /// The pass that goes on.
+    pub pass: usize,
     /// Runs thrown away because of other work, and runs that are left out because none was quiet.
     pub thrown_away: u32,
     /// Runs of which no attempt was quiet.
@@ -26,15 +31,28 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Adds a value.
-    pub fn add(&mut self, figure: &Figure, subject: Subject, sample: Sample) {
+    /// Adds a value of the pass that goes on.
+    pub fn add(&mut self, figure: &Figure, subject: Subject, value: f64, noisy: bool) {
         let key = (figure.row, figure.name, subject);
-        self.values.entry(key).or_default().push(sample);
+        let pass = self.pass;
+        self.values.entry(key).or_default().push(Sample { value, pass, noisy });
     }
 
     /// The values of a figure.
     pub fn of(&self, figure: &Figure, subject: Subject) -> Vec<f64> {
         self.list(figure, subject).iter().map(|sample| sample.value).collect()
+    }
+
+    /// The median of a figure in each pass that has values, by its number.
+    pub fn by_pass(&self, figure: &Figure, subject: Subject) -> BTreeMap<usize, f64> {
+        let mut passes: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for sample in self.list(figure, subject) {
+            passes.entry(sample.pass).or_default().push(sample.value);
+        }
+        let medians = passes
+            .into_iter()
+            .filter_map(|(pass, values)| Some((pass, spread(&values)?.median)));
+        medians.collect()
     }
 
     /// Values that were kept although other work disturbed them.
@@ -62,6 +80,7 @@ impl Samples {
                 "figure": name,
                 "subject": subject.name(),
                 "values": samples.iter().map(|sample| sample.value).collect::<Vec<_>>(),
+                "passes": samples.iter().map(|sample| sample.pass).collect::<Vec<_>>(),
                 "noisy": samples.iter().map(|sample| sample.noisy).collect::<Vec<_>>(),
             })
         });

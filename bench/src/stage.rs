@@ -7,7 +7,7 @@ use crate::admin::Admin;
 use crate::broker::Broker;
 use crate::figure::{Figure, Subject};
 use crate::machine::{Usage, Watch};
-use crate::samples::{Sample, Samples};
+use crate::samples::Samples;
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,8 +142,7 @@ impl<'a> Stage<'a> {
             figure.name,
             figure.unit
         );
-        let noisy = self.noisy;
-        self.samples.add(figure, self.subject, Sample { value, noisy });
+        self.samples.add(figure, self.subject, value, self.noisy);
     }
 
     /// Counts traffic of the pass.

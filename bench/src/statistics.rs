@@ -1,5 +1,7 @@
 //! The arithmetic of the table: medians, spreads, ratios.
 
+use std::collections::BTreeMap;
+
 /// A median with the least and the largest value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
@@ -25,13 +27,17 @@ pub fn spread(values: &[f64]) -> Option<Spread> {
     Some(Spread { median, min, max })
 }
 
-/// The ratio of two medians, with the least and the largest ratio of the values of one pass and its neighbour, which are nearest
-/// in time. `None` unless both have values and theirs is not 0.
-pub fn ratio(ours: &[f64], theirs: &[f64]) -> Option<Spread> {
-    let median = spread(ours)?.median / spread(theirs).filter(|theirs| theirs.median != 0.0)?.median;
-    let pairs: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
-    let spread = spread(&pairs)?;
-    Some(Spread { median, ..spread })
+/// The ratio of two medians, with the least and the largest ratio of passes of the same number, which are neighbours in time.
+/// `None` unless both have a value in some pass and theirs is not 0.
+pub fn ratio(ours: &BTreeMap<usize, f64>, theirs: &BTreeMap<usize, f64>) -> Option<Spread> {
+    let median = |values: &BTreeMap<usize, f64>| spread(&values.values().copied().collect::<Vec<_>>());
+    let below = median(theirs)?.median;
+    let pairs = ours.iter().filter_map(|(pass, ours)| Some(ours / theirs.get(pass)?));
+    let spread = spread(&pairs.collect::<Vec<_>>()).filter(|_| below != 0.0)?;
+    Some(Spread {
+        median: median(ours)?.median / below,
+        ..spread
+    })
 }
 
 #[cfg(test)]
@@ -47,10 +53,12 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_of_the_medians_and_spreads_over_the_pairs() {
-        let ratio = ratio(&[1.0, 2.0, 3.0], &[2.0, 8.0, 4.0]).unwrap();
-        assert_eq!((ratio.median, ratio.min, ratio.max), (0.5, 0.25, 0.75));
-        assert_eq!(super::ratio(&[1.0], &[]), None);
-        assert_eq!(super::ratio(&[1.0], &[0.0]), None);
+    fn a_ratio_is_of_the_medians_and_spreads_over_passes_of_one_number() {
+        let ours = BTreeMap::from([(1, 1.0), (2, 2.0), (4, 3.0)]);
+        let theirs = BTreeMap::from([(1, 2.0), (2, 8.0), (3, 4.0)]);
+        let told = ratio(&ours, &theirs).unwrap();
+        assert_eq!((told.median, told.min, told.max), (0.5, 0.25, 0.5));
+        assert_eq!(ratio(&ours, &BTreeMap::new()), None);
+        assert_eq!(ratio(&ours, &BTreeMap::from([(1, 0.0)])), None);
     }
 }

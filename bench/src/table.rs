@@ -50,7 +50,10 @@ fn line(text: &mut String, figure: &Figure, against: Subject, goal: Option<f64>,
     let (ours, theirs) = (samples.of(figure, Subject::Ottla), samples.of(figure, against));
     let Some(own) = spread(&ours) else { return };
     let other = spread(&theirs).map_or("not measured".to_owned(), told);
-    let ratio = ratio(&ours, &theirs);
+    let ratio = ratio(
+        &samples.by_pass(figure, Subject::Ottla),
+        &samples.by_pass(figure, against),
+    );
     let noisy = samples.noisy(figure, Subject::Ottla) + samples.noisy(figure, against);
     let goal = [
         goal.map(|goal| told_goal(figure, "", goal)),
@@ -127,7 +130,6 @@ fn digits(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::figure::PLAIN;
-    use crate::samples::Sample;
 
     const COST: Figure = Figure {
         row: "1",
@@ -146,7 +148,7 @@ mod tests {
             (Subject::Kafka, 2.0),
             (Subject::KafkaFlushed, 0.5),
         ] {
-            samples.add(&COST, subject, Sample { value, noisy: false });
+            samples.add(&COST, subject, value, false);
         }
         let mut text = String::new();
         for (against, goal) in COST.against {
