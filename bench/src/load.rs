@@ -3,14 +3,24 @@
 
 mod answer;
 mod batch;
+mod crowd;
+mod exchange;
 mod fetch;
 mod frame;
 mod lane;
 mod link;
+mod member;
+mod ready;
 mod run;
+mod visits;
 
+pub use answer::check_committed;
 pub use batch::{Payload, batch};
+pub use crowd::Crowd;
+pub use exchange::{Answers, Exchange};
 pub use fetch::{FetchPlan, Fetcher};
 pub use frame::Producer;
 pub use lane::{Lane, ProducePlan};
+pub use member::Member;
 pub use run::{Limit, Outcome, Pace, Run};
+pub use visits::{come_and_go, visit};

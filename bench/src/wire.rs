@@ -2,11 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use ottla_wire::{Api, RequestHeader, ResponseHeader};
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One connection.
 pub struct Wire {
@@ -19,6 +23,9 @@ impl Wire {
     pub fn connect(address: &str) -> Result<Wire, String> {
         let socket = TcpStream::connect(address).map_err(|error| format!("{address}: {error}"))?;
         socket.set_nodelay(true).map_err(|error| error.to_string())?;
+        socket
+            .set_read_timeout(Some(PATIENCE))
+            .map_err(|error| error.to_string())?;
         Ok(Wire {
             socket,
             correlation_id: 0,
@@ -62,7 +69,8 @@ pub fn frame<Q: Encodable>(api: Api, version: i16, correlation_id: i32, request:
     Ok(body.freeze())
 }
 
-fn decode<R: Decodable>(api: Api, version: i16, mut answer: Bytes) -> Result<R, String> {
+/// The message in an answer, which comes without its length.
+pub fn decode<R: Decodable>(api: Api, version: i16, mut answer: Bytes) -> Result<R, String> {
     ResponseHeader::decode(api, version, &mut answer).map_err(|fault| fault.to_string())?;
     ottla_wire::decode_response(api, version, answer).map_err(|fault| fault.to_string())
 }

@@ -97,11 +97,32 @@ pub fn check_produced(frame: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
+/// Checks that an answer to OffsetCommit (version 8) accepted every offset.
+pub fn check_committed(frame: &[u8]) -> Result<(), String> {
+    let mut fields = Fields::of_answer(frame)?;
+    fields.skip(4)?;
+    for _ in 0..fields.count()? {
+        fields.compact()?;
+        for _ in 0..fields.count()? {
+            let (index, error) = (fields.i32()?, fields.i16()?);
+            if error != 0 {
+                return Err(format!(
+                    "the offset of partition {index} was refused with error {error}"
+                ));
+            }
+            fields.tags()?;
+        }
+        fields.tags()?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use kafka_protocol::messages::ProduceResponse;
+    use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
     use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+    use kafka_protocol::messages::{OffsetCommitResponse, ProduceResponse};
     use ottla_wire::Api;
 
     use super::*;
@@ -125,6 +146,25 @@ mod tests {
         assert_eq!(check_produced(&answer(0)[4..]), Ok(()));
         let refused = check_produced(&answer(3)[4..]).unwrap_err();
         assert_eq!(refused, "a batch for topic-2 was refused with error 3");
+    }
+
+    #[test]
+    fn a_refused_offset_names_its_partition() {
+        let answer = |error: i16| {
+            let partition = |index: i32, error: i16| {
+                OffsetCommitResponsePartition::default()
+                    .with_partition_index(index)
+                    .with_error_code(error)
+            };
+            let topic = OffsetCommitResponseTopic::default()
+                .with_name(wire::topic_name("topic"))
+                .with_partitions(vec![partition(4, 0), partition(5, error)]);
+            let response = OffsetCommitResponse::default().with_topics(vec![topic]);
+            ottla_wire::encode(Api::OffsetCommit, 8, 5, &response).unwrap()
+        };
+        assert_eq!(check_committed(&answer(0)[4..]), Ok(()));
+        let refused = check_committed(&answer(22)[4..]).unwrap_err();
+        assert_eq!(refused, "the offset of partition 5 was refused with error 22");
     }
 
     #[test]

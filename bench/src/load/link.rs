@@ -19,12 +19,17 @@ pub struct Link {
 impl Link {
     /// Connects.
     pub fn connect(address: &str) -> Result<Link, String> {
+        Link::with_room(address, INPUT_BYTES)
+    }
+
+    /// Connects with so much room for answers at first: little for one of many.
+    pub fn with_room(address: &str, room: usize) -> Result<Link, String> {
         let socket = TcpStream::connect(address).map_err(|error| format!("{address}: {error}"))?;
         socket.set_nodelay(true).map_err(|error| error.to_string())?;
         socket.set_nonblocking(true).map_err(|error| error.to_string())?;
         Ok(Link {
             socket,
-            input: vec![0; INPUT_BYTES],
+            input: vec![0; room],
             filled: 0,
         })
     }

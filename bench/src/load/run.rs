@@ -9,7 +9,7 @@ use super::fetch::Fetcher;
 use super::lane::Lane;
 
 /// How long nothing may happen before a run is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When requests are sent.
 #[derive(Clone, Copy, Debug)]
