@@ -4,12 +4,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use kafka_protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, InitProducerIdRequest,
-    InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, ProduceResponse, ProducerId,
+    BrokerId, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, ProduceResponse,
+    ProducerId,
 };
 use kafka_protocol::protocol::StrBytes;
 use ottla_wire::Api;
@@ -21,6 +23,8 @@ use crate::wire::{Wire, topic_name};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What ListOffsets calls the end of a partition.
 const LATEST: i64 = -1;
+/// Partitions that one request may create; Kafka's controller takes no more than 10,000 changes in one.
+const CREATED_AT_ONCE: i32 = 5_000;
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -39,9 +43,30 @@ impl Admin {
 
     /// Creates a topic and waits until every partition can be used.
     pub fn create_topic(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<(), String> {
-        match self.try_to_create(name, partitions, configs)? {
-            0 => self.wait_until_usable(name, partitions),
-            error => Err(format!("topic {name} was not created: error {error}")),
+        let error = self.try_to_create(name, partitions.min(CREATED_AT_ONCE), configs)?;
+        if error != 0 {
+            return Err(format!("topic {name} was not created: error {error}"));
+        }
+        let mut created = CREATED_AT_ONCE;
+        while created < partitions {
+            created = partitions.min(created + CREATED_AT_ONCE);
+            self.grow(name, created)?;
+        }
+        self.wait_until_usable(name, partitions)
+    }
+
+    fn grow(&mut self, name: &str, partitions: i32) -> Result<(), String> {
+        let topic = CreatePartitionsTopic::default()
+            .with_name(topic_name(name))
+            .with_count(partitions)
+            .with_assignments(None);
+        let request = CreatePartitionsRequest::default()
+            .with_topics(vec![topic])
+            .with_timeout_ms(60_000);
+        let answer: CreatePartitionsResponse = self.wire.ask(Api::CreatePartitions, 3, &request)?;
+        match answer.results.iter().find(|result| result.error_code != 0) {
+            None => Ok(()),
+            Some(refused) => Err(format!("topic {name} did not grow: {refused:?}")),
         }
     }
 

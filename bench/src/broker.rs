@@ -129,10 +129,20 @@ impl Broker {
     }
 
     /// SIGKILL; the directory stays, for a broker that is started on it again.
-    pub fn kill(mut self) -> Result<PathBuf, String> {
+    pub fn kill(self) -> Result<PathBuf, String> {
+        self.leave()
+    }
+
+    fn leave(mut self) -> Result<PathBuf, String> {
         self.keep = true;
         self.end()?;
         Ok(self.directory.clone())
+    }
+
+    /// SIGTERM, and waits for its end; the directory stays, for a broker that is started on it again.
+    pub fn stop(self) -> Result<PathBuf, String> {
+        self.process.terminate()?;
+        self.leave()
     }
 
     fn end(&mut self) -> Result<(), String> {

@@ -41,28 +41,63 @@ impl<'a> Ground<'a> {
         Broker::start_in(self.subject.kind(), self.binary, directory, &[])
     }
 
-    /// Prepares something, then starts a broker and does something with it, again if other work has spoilt that; `None` if it
-    /// always has.
+    /// Prepares something, then starts a broker and does something with it, again if other work has spoilt that; gives
+    /// that broker, too. `None` if other work always has.
     pub fn measure<P, T>(
         &mut self,
         prepare: impl Fn(&Ground<'_>) -> Result<P, String>,
         run: impl Fn(&Ground<'_>, P) -> Result<(Broker, T), String>,
-    ) -> Result<Option<T>, String> {
+    ) -> Result<Option<(Broker, T)>, String> {
         for _ in 0..ATTEMPTS {
             let prepared = prepare(self)?;
-            rustix::fs::sync();
-            let watch = Watch::before_start()?;
-            let (broker, value) = run(self, prepared)?;
-            let usage: Usage = watch.finish(broker.process())?;
-            self.noisy = usage.is_noisy();
-            if !self.noisy || self.rules.keep_noisy {
-                return Ok(Some(value));
+            let (broker, value, usage) = self.attempt(prepared, &run)?;
+            if let Some(value) = self.kept(value, &usage) {
+                return Ok(Some((broker, value)));
             }
-            self.samples.thrown_away += 1;
-            told_away(&usage);
         }
         self.samples.left_out += 1;
         Ok(None)
+    }
+
+    /// The same where the preparation is done to a broker, and the next attempt takes the broker of the last.
+    pub fn measure_on<P, T>(
+        &mut self,
+        mut broker: Broker,
+        prepare: impl Fn(Broker) -> Result<P, String>,
+        run: impl Fn(&Ground<'_>, P) -> Result<(Broker, T), String>,
+    ) -> Result<Option<(Broker, T)>, String> {
+        for _ in 0..ATTEMPTS {
+            let prepared = prepare(broker)?;
+            let (next, value, usage) = self.attempt(prepared, &run)?;
+            if let Some(value) = self.kept(value, &usage) {
+                return Ok(Some((next, value)));
+            }
+            broker = next;
+        }
+        self.samples.left_out += 1;
+        Ok(None)
+    }
+
+    fn attempt<P, T>(
+        &self,
+        prepared: P,
+        run: &impl Fn(&Ground<'_>, P) -> Result<(Broker, T), String>,
+    ) -> Result<(Broker, T, Usage), String> {
+        rustix::fs::sync();
+        let watch = Watch::before_start()?;
+        let (broker, value) = run(self, prepared)?;
+        let usage = watch.finish(broker.process())?;
+        Ok((broker, value, usage))
+    }
+
+    fn kept<T>(&mut self, value: T, usage: &Usage) -> Option<T> {
+        self.noisy = usage.is_noisy();
+        if !self.noisy || self.rules.keep_noisy {
+            return Some(value);
+        }
+        self.samples.thrown_away += 1;
+        told_away(usage);
+        None
     }
 
     /// Enters a value of the run measured last.

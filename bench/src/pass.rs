@@ -23,43 +23,80 @@ const STEP_BYTES: u64 = 256 << 20;
 /// How near the costs of two steps must be for a broker to count as warm.
 const WARM: f64 = 0.1;
 
-/// Runs one pass: the cases that bring brokers of their own, then the others on one warm broker.
-pub fn run(kind: Kind, binary: &Path, cases: &[Case], rules: Rules, samples: &mut Samples) -> Result<(), String> {
-    let mut in_pass = Vec::new();
-    for case in cases {
-        for subject in case.subjects.iter().filter(|subject| subject.kind() == kind) {
-            match case.place {
-                Place::Pass(run) => in_pass.push((case, *subject, run)),
-                Place::Alone(run) => {
-                    let mut ground = Ground::new(*subject, binary, rules, samples);
-                    timed(case, *subject, || run(&mut ground))?;
-                }
-            }
-        }
-    }
-    let Some((_, subject, _)) = in_pass.first() else {
-        return Ok(());
-    };
-    let (started, traffic) = (Instant::now(), Cell::new(0));
-    let broker = Broker::start(kind, binary, &[])?;
-    warm(&Stage::new(&broker, *subject, rules, samples, &traffic))?;
-    eprintln!("== {kind:?}: warm after {:.0} s", started.elapsed().as_secs_f64());
-    for (case, subject, run) in in_pass {
-        let mut stage = Stage::new(&broker, subject, rules, samples, &traffic);
-        timed(case, subject, || run(&mut stage))?;
-    }
-    Ok(())
+/// A broker that is warm, with the bytes that went through it so far.
+struct Warm {
+    broker: Broker,
+    traffic: Cell<u64>,
 }
 
-fn timed(case: &Case, subject: Subject, run: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    let began = Instant::now();
-    run().map_err(|failure| format!("{} on {}: {failure}", case.name, subject.name()))?;
-    eprintln!("  {}: {:.1} s", case.name, began.elapsed().as_secs_f64());
-    Ok(())
+/// Runs one pass: the cases that bring brokers of their own, then the others on one warm broker. What fails is noted and costs
+/// only itself.
+pub fn run(kind: Kind, binary: &Path, cases: &[Case], rules: Rules, samples: &mut Samples) {
+    let mut warm = None;
+    for (case, subject) in in_order(kind, cases) {
+        let began = Instant::now();
+        let done = match case.place {
+            Place::Alone(run) => run(&mut Ground::new(subject, binary, rules, samples)),
+            Place::Pass(run) => running(&mut warm, subject, binary, rules, samples).and_then(|warm| {
+                let mut stage = Stage::new(&warm.broker, subject, rules, samples, &warm.traffic);
+                run(&mut stage)
+            }),
+            Place::End(run) => running(&mut warm, subject, binary, rules, samples)
+                .map(|_| ())
+                .and_then(|()| {
+                    let Warm { broker, .. } = warm.take().expect("it runs");
+                    run(&mut Ground::new(subject, binary, rules, samples), broker)
+                }),
+        };
+        match done {
+            Ok(()) => eprintln!("  {}: {:.1} s", case.name, began.elapsed().as_secs_f64()),
+            Err(why) => samples.fail(case.name, subject, &why),
+        }
+    }
+}
+
+/// Every case with each subject on this kind of broker: those with brokers of their own, those of the pass, its end.
+fn in_order(kind: Kind, cases: &[Case]) -> Vec<(&Case, Subject)> {
+    let mut ordered = Vec::new();
+    for case in cases {
+        let subjects = case.subjects.iter().filter(|subject| subject.kind() == kind);
+        ordered.extend(subjects.map(|subject| (case, *subject)));
+    }
+    ordered.sort_by_key(|(case, _)| match case.place {
+        Place::Alone(_) => 0,
+        Place::Pass(_) => 1,
+        Place::End(_) => 2,
+    });
+    ordered
+}
+
+/// The pass's broker; a new one if there is none yet or the last has ended.
+fn running<'a>(
+    warm: &'a mut Option<Warm>,
+    subject: Subject,
+    binary: &Path,
+    rules: Rules,
+    samples: &mut Samples,
+) -> Result<&'a Warm, String> {
+    if warm.as_ref().is_some_and(|warm| !warm.broker.process().is_running()) {
+        *warm = None;
+    }
+    if warm.is_none() {
+        let (started, traffic) = (Instant::now(), Cell::new(0));
+        let broker = Broker::start(subject.kind(), binary, &[])?;
+        warm_up(&Stage::new(&broker, subject, rules, samples, &traffic))?;
+        eprintln!(
+            "== {:?}: warm after {:.0} s",
+            subject.kind(),
+            started.elapsed().as_secs_f64()
+        );
+        *warm = Some(Warm { broker, traffic });
+    }
+    Ok(warm.as_ref().expect("it was just started"))
 }
 
 /// Loads a broker until a GB costs it about the same from step to step: what compiles itself while it runs is slow at first.
-fn warm(stage: &Stage<'_>) -> Result<(), String> {
+fn warm_up(stage: &Stage<'_>) -> Result<(), String> {
     if stage.broker.kind() == Kind::Null {
         return stage.with_topic(PARTITIONS, |topic| produce(stage, topic));
     }

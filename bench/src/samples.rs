@@ -18,6 +18,19 @@ pub struct Sample {
     pub noisy: bool,
 }
 
+/// A case that could not be measured in one pass.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The case's name.
+    pub case: &'static str,
+    /// On whom.
+    pub subject: Subject,
+    /// In which pass.
+    pub pass: usize,
+    /// Why, in one line.
+    pub why: String,
+}
+
 /// All values.
 #[derive(Default)]
 pub struct Samples {
@@ -28,6 +41,8 @@ pub struct Samples {
     pub thrown_away: u32,
     /// Runs of which no attempt was quiet.
     pub left_out: u32,
+    /// What could not be measured.
+    pub failures: Vec<Failure>,
 }
 
 impl Samples {
@@ -36,6 +51,19 @@ impl Samples {
         let key = (figure.row, figure.name, subject);
         let pass = self.pass;
         self.values.entry(key).or_default().push(Sample { value, pass, noisy });
+    }
+
+    /// Notes that a case failed in the pass that goes on.
+    pub fn fail(&mut self, case: &'static str, subject: Subject, why: &str) {
+        let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+        eprintln!("  {case} on {} FAILED: {why}", subject.name());
+        let pass = self.pass;
+        self.failures.push(Failure {
+            case,
+            subject,
+            pass,
+            why: why.chars().take(WHY_CHARS_MAX).collect(),
+        });
     }
 
     /// The values of a figure.
@@ -88,6 +116,16 @@ impl Samples {
             "samples": values.collect::<Vec<_>>(),
             "runs_thrown_away": self.thrown_away,
             "runs_left_out": self.left_out,
+            "failures": self.failures.iter().map(Failure::to_json).collect::<Vec<_>>(),
         })
     }
 }
+
+impl Failure {
+    fn to_json(&self) -> Value {
+        json!({"case": self.case, "subject": self.subject.name(), "pass": self.pass, "why": self.why})
+    }
+}
+
+/// As much of a reason as is told; a tool's output may be long.
+const WHY_CHARS_MAX: usize = 600;

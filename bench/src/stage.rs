@@ -101,10 +101,23 @@ impl<'a> Stage<'a> {
     pub fn measure_with_topic<T>(
         &mut self,
         partitions: i32,
+        run: impl FnMut(&Stage<'_>, &str) -> Result<T, String>,
+    ) -> Result<Option<(T, Usage)>, String> {
+        self.measure_prepared(partitions, |_, _| Ok(()), run)
+    }
+
+    /// The same, with something done to the topic before that does not count.
+    pub fn measure_prepared<T>(
+        &mut self,
+        partitions: i32,
+        prepare: impl Fn(&Stage<'_>, &str) -> Result<(), String>,
         mut run: impl FnMut(&Stage<'_>, &str) -> Result<T, String>,
     ) -> Result<Option<(T, Usage)>, String> {
         for _ in 0..ATTEMPTS {
-            let measured = self.with_topic(partitions, |topic| self.attempt(&mut |stage| run(stage, topic)))?;
+            let measured = self.with_topic(partitions, |topic| {
+                prepare(self, topic)?;
+                self.attempt(&mut |stage| run(stage, topic))
+            })?;
             if let Some(kept) = self.kept(measured) {
                 return Ok(Some(kept));
             }
@@ -155,10 +168,15 @@ impl<'a> Stage<'a> {
         self.traffic.get()
     }
 
+    /// A name that nothing has had yet.
+    pub fn new_name(&self, kind: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        format!("{kind}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Something done with a new topic, which is deleted afterwards.
     pub fn with_topic<T>(&self, partitions: i32, act: impl FnOnce(&str) -> Result<T, String>) -> Result<T, String> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("bench-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = self.new_name("bench");
         let flushed = [("flush.messages", "1")];
         let configs: &[_] = match self.subject {
             Subject::KafkaFlushed => &flushed,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::case::Case;
 use crate::figure::{Better, Figure, Subject};
-use crate::samples::Samples;
+use crate::samples::{Failure, Samples};
 use crate::statistics::{Spread, ratio, spread};
 
 const HEAD: &str = "\
@@ -17,24 +17,49 @@ const HEAD_ALONE: &str = "\
 |---|---|---|---|---|---|---|
 ";
 
-/// Every figure of these cases that has values, with each it is compared with.
+/// Every figure of these cases that has values, with each it is compared with, and every case that failed.
 pub fn table(cases: &[Case], samples: &Samples) -> String {
-    if samples.are_of_one_subject() {
-        return alone(cases, samples);
-    }
-    let mut text = HEAD.to_owned();
-    for figure in cases.iter().flat_map(|case| case.figures) {
-        for (against, goal) in figure.against {
-            line(&mut text, figure, *against, *goal, samples);
+    let one_subject = samples.are_of_one_subject();
+    let mut text = if one_subject { HEAD_ALONE } else { HEAD }.to_owned();
+    for case in cases {
+        if one_subject {
+            alone(&mut text, case, samples);
+        } else {
+            for (figure, (against, goal)) in pairings(case) {
+                line(&mut text, figure, against, goal, samples);
+            }
+        }
+        for failure in samples.failures.iter().filter(|failure| failure.case == case.name) {
+            failed(&mut text, case, failure, one_subject);
         }
     }
     text
 }
 
+/// Each figure with each it is compared with and the goal of that.
+fn pairings(case: &Case) -> impl Iterator<Item = (&'static Figure, (Subject, Option<f64>))> {
+    let figures = case.figures.iter();
+    figures.flat_map(|figure| figure.against.iter().map(move |against| (figure, *against)))
+}
+
+fn failed(text: &mut String, case: &Case, failure: &Failure, one_subject: bool) {
+    let row = case.figures.first().map_or("", |figure| figure.row);
+    let columns = if one_subject {
+        " | | | | | |"
+    } else {
+        " | | | | | | | |"
+    };
+    let why = failure.why.replace('|', "/");
+    let (name, subject, pass) = (case.name, failure.subject.name(), failure.pass);
+    let _ = writeln!(
+        text,
+        "| {row} | **failed**: {name} on {subject} in pass {pass}: {why}{columns}"
+    );
+}
+
 /// The figures of Ottla by itself.
-fn alone(cases: &[Case], samples: &Samples) -> String {
-    let mut text = HEAD_ALONE.to_owned();
-    for figure in cases.iter().flat_map(|case| case.figures) {
+fn alone(text: &mut String, case: &Case, samples: &Samples) {
+    for figure in case.figures {
         let Some(own) = spread(&samples.of(figure, Subject::Ottla)) else {
             continue;
         };
@@ -43,7 +68,6 @@ fn alone(cases: &[Case], samples: &Samples) -> String {
         let (row, name, unit) = (figure.row, figure.name, figure.unit);
         let _ = writeln!(text, "| {row} | {name} | {unit} | {median} | {min} | {max} | {goal} |");
     }
-    text
 }
 
 fn line(text: &mut String, figure: &Figure, against: Subject, goal: Option<f64>, samples: &Samples) {
@@ -129,6 +153,7 @@ fn digits(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::CASES;
     use crate::figure::PLAIN;
 
     const COST: Figure = Figure {
@@ -162,6 +187,28 @@ mod tests {
         );
         assert!(lines[1].contains("(both durable)"), "{text}");
         assert!(lines[1].ends_with("| behind |"), "{text}");
+    }
+
+    #[test]
+    fn a_case_that_failed_is_shown_beside_what_was_measured() {
+        let case = Case {
+            name: "cost",
+            figures: &[COST],
+            ..CASES[0]
+        };
+        let mut samples = Samples::default();
+        samples.add(&COST, Subject::Ottla, 1.0, false);
+        samples.add(&COST, Subject::Kafka, 2.0, false);
+        samples.fail("cost", Subject::Kafka, "it |\n broke");
+        let text = table(&[case], &samples);
+        assert!(text.contains("**1.00** (1.00–1.00)"), "{text}");
+        let failed = text.lines().last().unwrap();
+        assert!(
+            failed.contains("**failed**: cost on Kafka in pass 0: it / broke"),
+            "{text}"
+        );
+        let columns = |line: &str| line.matches('|').count();
+        assert_eq!(columns(failed), columns(HEAD.lines().next().unwrap()));
     }
 
     #[test]

@@ -10,6 +10,9 @@ pub const JVM: &str = "-Xms1g -Xmx1g -XX:+UseG1GC";
 /// The JVM of Kafka's tools.
 pub const TOOL_JVM: &str = "-Xmx512m -XX:+UseG1GC";
 
+/// What a tool may take; one that waits for a broker that is gone would wait for longer.
+const TOOL_SECONDS_MAX: &str = "150";
+
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/oracle/kafka.sh");
 
 /// Starts a broker; gives its process's number and the address at which it will answer.
@@ -33,8 +36,8 @@ pub fn last_words(directory: &Path) -> String {
 
 /// Runs one of Kafka's tools and gives what it printed.
 pub fn tool(class: &str, arguments: &[&str]) -> Result<String, String> {
-    let mut command = Command::new(SCRIPT);
-    command.arg("run").arg(class).args(arguments);
+    let mut command = Command::new("timeout");
+    command.args([TOOL_SECONDS_MAX, SCRIPT, "run", class]).args(arguments);
     run(command.env("ORACLE_TOOL_JVM", TOOL_JVM))
 }
 

@@ -65,10 +65,19 @@ impl Process {
 
     /// SIGKILL, and waits until it is gone.
     pub fn kill(self) -> Result<(), String> {
+        self.signal(Signal::KILL, Duration::from_secs(30))
+    }
+
+    /// SIGTERM, and waits until it is gone.
+    pub fn terminate(self) -> Result<(), String> {
+        self.signal(Signal::TERM, Duration::from_secs(60))
+    }
+
+    fn signal(self, signal: Signal, patience: Duration) -> Result<(), String> {
         let pid = Pid::from_raw(self.id as i32).ok_or("a process has no number 0")?;
         // It may have ended by itself.
-        let _ = kill_process(pid, Signal::KILL);
-        self.wait_until_gone(Duration::from_secs(30))
+        let _ = kill_process(pid, signal);
+        self.wait_until_gone(patience)
     }
 
     fn wait_until_gone(self, patience: Duration) -> Result<(), String> {

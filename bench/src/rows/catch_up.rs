@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::produce::PARTITIONS;
 use crate::broker::kafka;
-use crate::case::{Case, Place};
+use crate::case::{Case, EVERY_PAIR, Place};
 use crate::figure::{Better, Figure, PLAIN, Subject};
 use crate::load::{FetchPlan, Fetcher, Limit, Outcome, Pace, Run};
 use crate::pass::BACKLOG;
@@ -29,6 +29,7 @@ pub const OWN: Case = Case {
     figures: &[COST, RATE],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: true,
+    pairs_max: EVERY_PAIR,
     place: Place::Pass(own),
 };
 
@@ -80,6 +81,7 @@ pub const TOOL: Case = Case {
     figures: &[TOOL_COST, TOOL_RATE],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: true,
+    pairs_max: EVERY_PAIR,
     place: Place::Pass(tool),
 };
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::produce::{CONNECTIONS, PARTITIONS};
 use crate::broker::kafka;
-use crate::case::{Case, Place};
+use crate::case::{Case, EVERY_PAIR, Place};
 use crate::figure::{Figure, PLAIN, Subject};
 use crate::load::{FetchPlan, Fetcher, Lane, Limit, Outcome, Pace, Payload, ProducePlan, Run, batch};
 use crate::stage::Stage;
@@ -70,6 +70,7 @@ pub const OWN: Case = Case {
     ],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: true,
+    pairs_max: EVERY_PAIR,
     place: Place::Pass(own),
 };
 
@@ -124,6 +125,7 @@ pub const TOOL: Case = Case {
     figures: &[TOOL_MEAN, TOOL_P99],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: false,
+    pairs_max: EVERY_PAIR,
     place: Place::Pass(tool),
 };
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::catch_up;
-use crate::case::{Case, Place};
+use crate::case::{Case, EVERY_PAIR, Place};
 use crate::figure::{Figure, PLAIN, Subject};
 use crate::ground::Ground;
 use crate::stage::Stage;
@@ -23,6 +23,7 @@ pub const IDLE_CASE: Case = Case {
     figures: &[IDLE],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: true,
+    pairs_max: EVERY_PAIR,
     place: Place::Alone(idle),
 };
 
@@ -39,7 +40,7 @@ fn idle(ground: &mut Ground<'_>) -> Result<(), String> {
             Ok((broker, memory.proportional_mb))
         },
     )?;
-    if let Some(megabytes) = measured {
+    if let Some((_, megabytes)) = measured {
         ground.note(&IDLE, megabytes);
     }
     Ok(())
@@ -64,6 +65,7 @@ pub const USED_CASE: Case = Case {
     figures: &[USED, PEAK],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: true,
+    pairs_max: EVERY_PAIR,
     place: Place::Pass(used),
 };
 

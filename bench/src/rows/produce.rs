@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::broker::kafka;
-use crate::case::{Case, Place};
+use crate::case::{Case, EVERY_PAIR, Place};
 use crate::figure::{Better, Figure, PLAIN, Subject};
 use crate::load::{Lane, Limit, Outcome, Pace, Payload, ProducePlan, Run, batch};
 use crate::stage::Stage;
@@ -54,6 +54,7 @@ pub const OWN: Case = Case {
     figures: &[COST, RATE, KERNEL, CLIENT],
     subjects: &[Subject::Ottla, Subject::Kafka, Subject::Null],
     quick: true,
+    pairs_max: EVERY_PAIR,
     place: Place::Pass(own),
 };
 
@@ -124,6 +125,7 @@ pub const TOOL: Case = Case {
     figures: &[TOOL_COST, TOOL_RATE, TOOL_P99],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: true,
+    pairs_max: EVERY_PAIR,
     place: Place::Pass(tool),
 };
 

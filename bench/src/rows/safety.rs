@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::produce::{CONNECTIONS, PARTITIONS};
-use crate::case::{Case, Place};
+use crate::case::{Case, EVERY_PAIR, Place};
 use crate::figure::{Figure, PLAIN, Subject};
 use crate::load::{Lane, Limit, Outcome, Pace, Payload, ProducePlan, Run, batch};
 use crate::stage::Stage;
@@ -36,6 +36,7 @@ pub const CASE: Case = Case {
     figures: &[P50, P99],
     subjects: &[Subject::Ottla, Subject::Kafka, Subject::KafkaFlushed],
     quick: true,
+    pairs_max: EVERY_PAIR,
     place: Place::Pass(run),
 };
 

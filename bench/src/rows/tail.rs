@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::produce::{CONNECTIONS, PARTITIONS, RECORDS};
-use crate::case::{Case, Place};
+use crate::case::{Case, EVERY_PAIR, Place};
 use crate::figure::{Figure, PLAIN, Subject};
 use crate::load::{FetchPlan, Fetcher, Lane, Limit, Outcome, Pace, Payload, ProducePlan, Run, batch};
 use crate::stage::Stage;
@@ -31,13 +31,14 @@ pub const CASE: Case = Case {
     figures: &[BOTH, FETCH],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: true,
+    pairs_max: EVERY_PAIR,
     place: Place::Pass(run),
 };
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     let seconds = Duration::from_secs(stage.rules.extent.of(8, 5));
-    let alone = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, 0, seconds))?;
-    let read = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, 1, seconds))?;
+    let alone = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, 0, seconds))?;
+    let read = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, 1, seconds))?;
     if let (Some((alone, alone_usage)), Some((read, read_usage))) = (alone, read) {
         let produced = alone_usage.broker / (alone.produced as f64 / 1e9);
         let both = read_usage.broker / (read.produced as f64 / 1e9);
@@ -47,8 +48,8 @@ fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Produces at the rate for some time, with so many consumers at the tail.
-fn paced(stage: &Stage<'_>, topic: &str, consumers: usize, time: Duration) -> Result<Outcome, String> {
+/// Produces so many bytes a second for some time, with so many consumers at the tail.
+pub fn paced(stage: &Stage<'_>, topic: &str, rate: f64, consumers: usize, time: Duration) -> Result<Outcome, String> {
     let address = stage.broker.address();
     let batch = batch(Payload::plain(RECORDS, 1024));
     let plan = ProducePlan {
@@ -67,7 +68,7 @@ fn paced(stage: &Stage<'_>, topic: &str, consumers: usize, time: Duration) -> Re
         lanes: Lane::open(address, &plan)?,
         fetchers: fetchers.collect::<Result<_, _>>()?,
         pace: Pace::Open {
-            rate: RATE / batch.len() as f64,
+            rate: rate / batch.len() as f64,
         },
         limit: Limit { bytes: u64::MAX, time },
         ramp: Duration::from_secs(1),
