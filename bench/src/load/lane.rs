@@ -32,8 +32,8 @@ pub struct Lane {
     frames: Vec<ProduceFrame>,
     /// The frame to be written next, or half written.
     next: usize,
-    /// How much of it is written.
-    written: usize,
+    /// How much of it is written; `None` before it has its sequence, which it must get only once.
+    written: Option<usize>,
     /// When the requests that are due were to be sent.
     due: VecDeque<Instant>,
     in_flight: VecDeque<Instant>,
@@ -65,7 +65,7 @@ impl Lane {
                 producer: admin.producer()?,
                 frames: frames.collect::<Result<_, _>>()?,
                 next: 0,
-                written: 0,
+                written: None,
                 due: VecDeque::with_capacity(1024),
                 in_flight: VecDeque::with_capacity(1024),
             });
@@ -99,22 +99,23 @@ impl Lane {
     pub fn write(&mut self, mut begun: impl FnMut(Sent<'_>)) -> Result<(), String> {
         while let Some(intended) = self.due.front().copied() {
             let frame = &mut self.frames[self.next];
-            if self.written == 0 {
+            let from = *self.written.get_or_insert_with(|| {
                 frame.stamp(self.producer);
                 begun(Sent {
                     intended,
                     partitions: frame.partitions(),
                 });
-            }
-            let written = self.link.write(&frame.bytes()[self.written..])?;
+                0
+            });
+            let written = self.link.write(&frame.bytes()[from..])?;
             if written == 0 {
                 return Ok(());
             }
-            self.written += written;
-            if self.written == frame.bytes().len() {
+            self.written = Some(from + written);
+            if from + written == frame.bytes().len() {
                 self.due.pop_front();
                 self.in_flight.push_back(intended);
-                self.written = 0;
+                self.written = None;
                 self.next = (self.next + 1) % self.frames.len();
             }
         }
@@ -129,5 +130,51 @@ impl Lane {
             answered(in_flight.pop_front().ok_or("an answer came to no request")?);
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::load::{Payload, batch};
+
+    /// A socket that is full just where a frame begins must not make it skip a sequence.
+    #[test]
+    fn a_frame_begins_once_however_often_the_socket_is_full() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let batch = batch(Payload::plain(63, 1024));
+        let frame = ProduceFrame::new("topic", &[0], &batch, -1).unwrap();
+        let mut lane = Lane {
+            link: Link::connect(&address).unwrap(),
+            producer: Producer { id: 1, epoch: 0 },
+            frames: vec![frame],
+            next: 0,
+            written: None,
+            due: VecDeque::new(),
+            in_flight: VecDeque::new(),
+        };
+        let (mut peer, _) = listener.accept().unwrap();
+        // Fill the socket with other bytes, so that it is full at the beginning of a frame.
+        let filler = vec![0; 1 << 16];
+        let mut filled = 0;
+        while let Ok(more @ 1..) = lane.link.write(&filler) {
+            filled += more;
+        }
+        let mut begun = 0;
+        lane.put(Instant::now());
+        for _ in 0..3 {
+            lane.write(|_| begun += 1).unwrap();
+        }
+        assert_eq!((begun, lane.wants_to_write()), (1, true));
+        let mut others = vec![0; filled];
+        peer.read_exact(&mut others).unwrap();
+        while lane.wants_to_write() {
+            lane.write(|_| begun += 1).unwrap();
+        }
+        assert_eq!(begun, 1);
     }
 }
