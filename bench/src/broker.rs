@@ -2,6 +2,7 @@
 
 pub mod kafka;
 mod left_behind;
+pub mod librdkafka;
 pub mod null;
 mod ottla;
 pub mod process;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use crate::broker::kafka;
+use crate::broker::{kafka, librdkafka};
 use crate::case::Case;
 use crate::machine;
 use crate::samples::Samples;
@@ -96,6 +96,7 @@ fn facts() -> Vec<(&'static str, String)> {
             "Kafka",
             format!("4.3.1, one combined KRaft node, {}, Kafka's defaults", kafka::JVM),
         ),
+        ("librdkafka", librdkafka::version()),
         ("Java", machine::version_of("java", "-version")),
         (
             "both",
