@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::broker::process::{self, Process, TICKS_PER_SECOND};
 
 /// A share of the CPU above which other work has spoilt a run.
@@ -28,6 +30,18 @@ pub fn description() -> String {
         file_system(),
         std::env::temp_dir().display(),
     )
+}
+
+/// Lets this program, and the brokers it starts, open as many files as the machine allows without asking.
+pub fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        eprintln!("ottla-bench: the limit of open files stays as it is: {error}");
+    }
 }
 
 /// The version a program tells of itself, in one line.

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = if std::env::args().nth(1).as_deref() == Some(null::COMMAND) {
         null::run()
     } else {
+        machine::raise_file_limit();
         end_with_signals().and_then(|()| bench(&Arguments::parse()))
     };
     match outcome {
@@ -98,8 +99,7 @@ fn end_with_signals() -> Result<(), String> {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            broker::end_all();
-            std::process::exit(130);
+            broker::end_all(130)
         });
     });
     Ok(())

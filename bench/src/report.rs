@@ -43,10 +43,11 @@ pub fn markdown(cases: &[Case], samples: &Samples, how: &Circumstances<'_>) -> S
             samples.left_out
         )
     };
+    let fewer = told_fewer(cases, how.pairs);
     let facts = facts();
     let facts: Vec<String> = facts.iter().map(|(name, value)| format!("- {name}: {value}")).collect();
     format!(
-        "# Measured by `{}`\n\n{} passes over each broker, alternating, {:.0} minutes in all.{extent} {noise}\n\n{}\n\n\
+        "# Measured by `{}`\n\n{} passes over each broker, alternating, {:.0} minutes in all.{extent}{fewer} {noise}\n\n{}\n\n\
          Values are medians with the least and the largest in brackets; ratios are those of the medians, with the least and \
          the largest of neighbouring passes. CPU is user and system time of the broker's process from rest to rest. Latencies \
          count from the time at which a request was to be sent.\n\n{}",
@@ -56,6 +57,16 @@ pub fn markdown(cases: &[Case], samples: &Samples, how: &Circumstances<'_>) -> S
         facts.join("\n"),
         table(cases, samples)
     )
+}
+
+/// Which cases did not run in every pair, and in how many they did.
+fn told_fewer(cases: &[Case], pairs: usize) -> String {
+    let dear = cases.iter().filter(|case| case.pairs_max < pairs);
+    let dear: Vec<String> = dear.map(|case| format!("{} ({})", case.name, case.pairs_max)).collect();
+    match dear.as_slice() {
+        [] => String::new(),
+        dear => format!(" Dear cases ran in fewer of them: {}.", dear.join(", ")),
+    }
 }
 
 /// Writes the report and its values to a directory, and says where.

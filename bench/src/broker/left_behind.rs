@@ -32,8 +32,9 @@ pub fn gone(id: u32) {
     known().processes.remove(&id);
 }
 
-/// Kills every broker that runs and removes every directory, whoever still uses it: for a program that is about to end.
-pub fn end_all() {
+/// Kills every broker that runs, removes every directory, whoever still uses it, and ends the program with this exit code. No
+/// other broker can be started meanwhile.
+pub fn end_all(code: i32) -> ! {
     let known = known();
     for id in &known.processes {
         let _ = Process::new(*id).kill();
@@ -41,6 +42,7 @@ pub fn end_all() {
     for path in &known.directories {
         let _ = fs::remove_dir_all(path);
     }
+    std::process::exit(code)
 }
 
 fn known() -> MutexGuard<'static, Known> {

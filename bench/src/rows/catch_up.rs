@@ -80,7 +80,7 @@ pub const TOOL: Case = Case {
     name: "consumer-performance",
     figures: &[TOOL_COST, TOOL_RATE],
     subjects: &[Subject::Ottla, Subject::Kafka],
-    quick: true,
+    quick: false,
     pairs_max: EVERY_PAIR,
     place: Place::Pass(tool),
 };

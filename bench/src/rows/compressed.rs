@@ -36,7 +36,7 @@ pub const CASE: Case = Case {
 };
 
 /// Bytes sent, compressed, with each codec.
-const BYTES: u64 = 384 << 20;
+const BYTES: u64 = 256 << 20;
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     for (figure, codec) in [(LZ4, Codec::Lz4), (ZSTD, Codec::Zstd), (SNAPPY, Codec::Snappy)] {

@@ -45,7 +45,7 @@ pub const CASE: Case = Case {
     place: Place::Pass(run),
 };
 
-const RECORDS: u64 = 800_000;
+const RECORDS: u64 = 600_000;
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     let produced = stage.measure_with_topic(PARTITIONS, |stage, topic| {

@@ -22,7 +22,7 @@ pub const IDLE_CASE: Case = Case {
     name: "idle",
     figures: &[IDLE],
     subjects: &[Subject::Ottla, Subject::Kafka],
-    quick: true,
+    quick: false,
     pairs_max: EVERY_PAIR,
     place: Place::Alone(idle),
 };
@@ -64,7 +64,7 @@ pub const USED_CASE: Case = Case {
     name: "used",
     figures: &[USED, PEAK],
     subjects: &[Subject::Ottla, Subject::Kafka],
-    quick: true,
+    quick: false,
     pairs_max: EVERY_PAIR,
     place: Place::Pass(used),
 };

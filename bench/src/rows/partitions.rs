@@ -26,7 +26,7 @@ const WRITE: Figure = Figure {
 };
 const FILES: Figure = Figure {
     row: "18",
-    name: "files open 15 s later",
+    name: "files open 10 s later",
     unit: "files",
     ..PLAIN
 };
@@ -58,7 +58,7 @@ const TOPICS: [&str; 10] = [
     "many-0", "many-1", "many-2", "many-3", "many-4", "many-5", "many-6", "many-7", "many-8", "many-9",
 ];
 const PARTITIONS: i32 = 1_000;
-const REST: Duration = Duration::from_secs(15);
+const REST: Duration = Duration::from_secs(10);
 
 fn run(ground: &mut Ground<'_>) -> Result<(), String> {
     let measured = ground.measure(|_| Ok(()), |ground, ()| fill(ground.start()?))?;

@@ -87,7 +87,7 @@ fn paced(stage: &Stage<'_>, topic: &str, partitions: i32) -> Result<Outcome, Str
     };
     let limit = Limit {
         bytes: u64::MAX,
-        time: Duration::from_secs(6),
+        time: Duration::from_secs(5),
     };
     let outcome = Run::new(lanes, Vec::new(), pace, limit).run()?;
     stage.count(outcome.produced);

@@ -37,8 +37,8 @@ pub const REOPEN: Case = Case {
     name: "reopen",
     figures: &[KILLED],
     subjects: &[Subject::Ottla, Subject::Kafka],
-    quick: true,
-    pairs_max: EVERY_PAIR,
+    quick: false,
+    pairs_max: 3,
     place: Place::Alone(reopen),
 };
 

@@ -30,13 +30,13 @@ pub const CASE: Case = Case {
     name: "tail",
     figures: &[BOTH, FETCH],
     subjects: &[Subject::Ottla, Subject::Kafka],
-    quick: true,
+    quick: false,
     pairs_max: EVERY_PAIR,
     place: Place::Pass(run),
 };
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
-    let seconds = Duration::from_secs(stage.rules.extent.of(8, 5));
+    let seconds = Duration::from_secs(stage.rules.extent.of(6, 5));
     let alone = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, 0, seconds))?;
     let read = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, 1, seconds))?;
     if let (Some((alone, alone_usage)), Some((read, read_usage))) = (alone, read) {
