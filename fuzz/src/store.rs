@@ -119,6 +119,7 @@ fn options() -> StoreOptions {
             first_file_bytes: 16 << 10,
             group_bytes_max: 8 << 10,
         },
+        bulk_bytes_min: 4 << 10,
         threads: false,
         ..StoreOptions::new(Identity {
             cluster_id: "c".into(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::bulk::Bulk;
 use crate::vfs::{Open, Vfs, VfsFile};
 
 /// Names one file for as long as the process runs: a file that was replaced under its path has another key.
@@ -15,6 +16,7 @@ pub struct FileKey(u64);
 /// See the module's head.
 pub struct FileCache {
     vfs: Arc<dyn Vfs>,
+    bulk: Bulk,
     open_max: usize,
     next_key: AtomicU64,
     open: Mutex<Files>,
@@ -28,9 +30,10 @@ struct Files {
 
 impl FileCache {
     /// A cache of at most `open_max` files.
-    pub fn new(vfs: Arc<dyn Vfs>, open_max: usize) -> FileCache {
+    pub fn new(vfs: Arc<dyn Vfs>, open_max: usize, bulk: Bulk) -> FileCache {
         FileCache {
             vfs,
+            bulk,
             open_max: open_max.max(1),
             next_key: AtomicU64::new(0),
             open: Mutex::default(),
@@ -42,6 +45,11 @@ impl FileCache {
         &self.vfs
     }
 
+    /// How large pieces are written and read.
+    pub fn bulk(&self) -> &Bulk {
+        &self.bulk
+    }
+
     /// A key for a file.
     pub fn key(&self) -> FileKey {
         FileKey(self.next_key.fetch_add(1, Ordering::Relaxed))
@@ -49,6 +57,19 @@ impl FileCache {
 
     /// The file, opened if it is not.
     pub fn get(&self, key: FileKey, path: &Path, how: Open) -> io::Result<Arc<dyn VfsFile>> {
+        self.get_or(key, || self.vfs.open(path, how))
+    }
+
+    /// The same for direct access; the file must exist.
+    pub fn get_direct(&self, key: FileKey, path: &Path) -> io::Result<Arc<dyn VfsFile>> {
+        self.get_or(key, || self.vfs.open_direct(path, Open::Existing))
+    }
+
+    fn get_or(
+        &self,
+        key: FileKey,
+        open: impl FnOnce() -> io::Result<Arc<dyn VfsFile>>,
+    ) -> io::Result<Arc<dyn VfsFile>> {
         {
             let mut files = self.lock();
             files.clock += 1;
@@ -58,7 +79,7 @@ impl FileCache {
                 return Ok(Arc::clone(file));
             }
         }
-        let file = self.vfs.open(path, how)?;
+        let file = open()?;
         let mut files = self.lock();
         let now = files.clock;
         files.files.insert(key, (now, Arc::clone(&file)));

@@ -400,7 +400,9 @@ impl DiskJournal {
             return Ok(Flushed::Nothing);
         };
         let (count, bytes) = group(backlog, current.room(), self.limits.group_bytes_max);
-        buffer.reset(bytes as usize + FRAME_HEADER);
+        if let Err(error) = buffer.reset(bytes as usize + FRAME_HEADER) {
+            return Err(self.fail(&fault("take memory to flush", &current.file.path, &error)));
+        }
         let durable = self.durability.durable();
         if current.position == 0 {
             frame_of(

@@ -4,6 +4,7 @@
 //! `checkpoint_once`); threads are only in `driver`, files only behind [`vfs`].
 
 mod block;
+mod bulk;
 mod checkpoint;
 mod driver;
 mod file_cache;

@@ -29,6 +29,8 @@ pub struct StoreOptions {
     pub checkpoint_age: Duration,
     /// `ottla.tail.cache.bytes`: settled batches kept in memory for readers near the end.
     pub tail_cache_bytes: usize,
+    /// `ottla.segment.direct.bytes.min`: pieces of segments of at least so many bytes are written and read past the page cache.
+    pub bulk_bytes_min: usize,
     /// Segment files open at a time.
     pub open_files_max: usize,
     /// `log.cleaner.dedupe.buffer.size`: memory for the keys of one round of compaction; `None` if nothing is compacted.
@@ -49,6 +51,7 @@ impl StoreOptions {
             checkpoint_bytes: 256 << 20,
             checkpoint_age: Duration::from_secs(60),
             tail_cache_bytes: 32 << 20,
+            bulk_bytes_min: 128 << 10,
             open_files_max: 256,
             dedupe_bytes: Some(128 << 20),
             threads: true,

@@ -31,6 +31,8 @@ pub struct Segment {
     dir: PathBuf,
     files: Arc<FileCache>,
     keys: [FileKey; 3],
+    /// The log, opened for direct access.
+    direct: FileKey,
     /// Its files, once others are about to take their names.
     pinned: OnceLock<[Arc<dyn VfsFile>; 3]>,
     state: Mutex<State>,
@@ -151,7 +153,7 @@ impl Segment {
             .filter(|part| !part.is_empty());
         let parts = parts.cloned().collect::<Vec<_>>();
         self.lock().dirty = true;
-        if let Err(error) = log.write_at(&parts, at) {
+        if let Err(error) = self.write(&*log, &parts, at) {
             // What was written of it lies beyond the end and is written over; better still without it.
             let _ = log.truncate(at);
             return Err(self.fault(Part::Log, "write", &error));
@@ -162,6 +164,15 @@ impl Segment {
             state.note(self.base, position, batch.header(), batch.size(), index_interval);
         }
         Ok(())
+    }
+
+    fn write(&self, log: &dyn VfsFile, parts: &[Bytes], at: u64) -> io::Result<()> {
+        let size = parts.iter().map(Bytes::len).sum();
+        if !self.files.bulk().is_for(size) {
+            return log.write_at(parts, at);
+        }
+        let direct = self.files.get_direct(self.direct, &self.path(Part::Log))?;
+        self.files.bulk().write(log, &*direct, parts, at)
     }
 
     /// Makes everything appended durable: one flush per file.
@@ -283,8 +294,8 @@ impl Segment {
 
     /// Removes its files.
     pub fn remove(&self) -> Result<(), StorageFault> {
+        self.release();
         for part in [Part::Offsets, Part::Times, Part::Log] {
-            self.files.forget(self.keys[part as usize]);
             let path = self.path(part);
             match self.files.vfs().unlink(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault("remove", &path, &error)),
@@ -318,6 +329,7 @@ impl Segment {
         for key in self.keys {
             self.files.forget(key);
         }
+        self.files.forget(self.direct);
     }
 
     fn bare(files: Arc<FileCache>, dir: &Path, base: Offset) -> Segment {
@@ -325,6 +337,7 @@ impl Segment {
             base,
             dir: dir.to_path_buf(),
             keys: [files.key(), files.key(), files.key()],
+            direct: files.key(),
             files,
             pinned: OnceLock::new(),
             state: Mutex::new(State::empty(base)),
@@ -508,15 +521,27 @@ impl Segment {
         length: usize,
         patience: Patience,
     ) -> Result<Option<Bytes>, StorageFault> {
-        let mut bytes = vec![0; length];
-        let got = match patience {
-            Patience::Wait => log.read_at(&mut bytes, at).map(Some),
-            Patience::Now => log.read_now(&mut bytes, at),
+        let bulk = self.files.bulk();
+        let bytes = match patience {
+            // Asking the page cache would have the system read ahead into it what is then read past it.
+            Patience::Now if bulk.is_for(length) => Ok(None),
+            Patience::Now => bulk.read_now(log, at, length),
+            Patience::Wait if bulk.is_for(length) => self.read_direct(log, at, length).map(Some),
+            Patience::Wait => read_bytes(log, at, length).map(Some),
         };
-        match got.map_err(|error| self.fault(Part::Log, "read", &error))? {
-            Some(got) if got == length => Ok(Some(bytes.into())),
-            Some(got) => Err(self.corrupt(at + got as u64, "the file is shorter than it was")),
+        match bytes.map_err(|error| self.fault(Part::Log, "read", &error))? {
+            Some(bytes) if bytes.len() == length => Ok(Some(bytes)),
+            Some(bytes) => Err(self.corrupt(at + bytes.len() as u64, "the file is shorter than it was")),
             None => Ok(None),
+        }
+    }
+
+    fn read_direct(&self, log: &dyn VfsFile, at: u64, length: usize) -> io::Result<Bytes> {
+        let direct = self.files.get_direct(self.direct, &self.path(Part::Log));
+        // Asked after opening: the name may belong to another file by now, and then only the open one is its own.
+        match self.pinned.get() {
+            Some(_) => read_bytes(log, at, length),
+            None => self.files.bulk().read(&*direct?, at, length),
         }
     }
 

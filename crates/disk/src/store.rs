@@ -205,9 +205,11 @@ impl LocalStore {
         }
     }
 
-    /// Applies retention to the open partitions and compacts those that are worth it. May take long; settling and
+    /// Applies retention to the open partitions, compacts those that are worth it, and gives back memory that readers
+    /// need no more. May take long; settling and
     /// checkpoints go on beside it.
     pub fn housekeep(&self, now: Millis) -> Result<(), StorageFault> {
+        self.shared.files.bulk().release_unneeded();
         self.shared.retain(now)?;
         self.shared.compact(now)
     }

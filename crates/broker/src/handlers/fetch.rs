@@ -36,6 +36,16 @@ struct Fetch {
     bytes_max: usize,
 }
 
+/// One look at every target.
+struct Look<'a> {
+    fetch: &'a Fetch,
+    /// Bytes that the answer still has room for.
+    left: usize,
+    /// Whether no records were found yet.
+    empty: bool,
+    found: Vec<Found>,
+}
+
 /// What was found for one target.
 enum Found {
     Read(Read),
@@ -140,58 +150,27 @@ fn last_of_each(targets: Vec<Target>) -> Vec<Target> {
 impl Fetch {
     /// Reads every target once, within the limits.
     fn look(&self) -> Vec<Found> {
-        let mut left = self.bytes_max;
-        let mut empty = true;
-        let mut found = Vec::with_capacity(self.plan.targets.len());
-        for target in &self.plan.targets {
-            let outcome = self.read(target, left, empty);
-            if let Found::Read(read) = &outcome {
-                left = left.saturating_sub(read.bytes);
-                empty &= read.bytes == 0;
-            }
-            found.push(outcome);
-        }
-        found
-    }
-
-    /// Reads one target. The first records of an answer may exceed every limit, so that a large batch cannot block its
-    /// reader (KIP-74).
-    fn read(&self, target: &Target, left: usize, first: bool) -> Found {
-        let partition = match self.partition(target) {
-            Ok(partition) => partition,
-            Err(code) => return Found::Fault(code),
+        let mut look = Look {
+            fetch: self,
+            left: self.bytes_max,
+            empty: true,
+            found: Vec::with_capacity(self.plan.targets.len()),
         };
-        // Here any negative epoch is none, as on Kafka; other requests know only -1 as such.
-        let claimed = target.current_leader_epoch.max(LeaderEpoch::UNKNOWN);
-        if let Err(code) = check_epoch(&partition, claimed) {
-            return Found::Fault(code);
-        }
-        if let Some(diverging) = diverging(&partition, target) {
-            return diverging;
-        }
-        let limit = ReadLimit {
-            bytes_max: left.min(target.bytes_max.max(0) as usize),
-            at_least_one: first,
-            isolation: self.isolation,
-            patience: Patience::Now,
-            before: None,
-        };
-        let reading = match partition.read(target.offset, limit) {
-            Ok(Reading::WouldWait) => {
+        let mut targets = self.plan.targets.iter();
+        while let Some(target) = targets.as_slice().first() {
+            if !look.take(target, Patience::Now) {
                 // Not in memory: the disk is waited for, and the runtime goes on with other clients elsewhere.
-                let limit = ReadLimit {
-                    patience: Patience::Wait,
-                    ..limit
-                };
-                tokio::task::block_in_place(|| partition.read(target.offset, limit))
+                tokio::task::block_in_place(|| {
+                    for target in targets.by_ref() {
+                        let taken = look.take(target, Patience::Wait);
+                        assert!(taken, "the read was told to wait");
+                    }
+                });
+                break;
             }
-            reading => reading,
-        };
-        match reading {
-            Ok(Reading::Done(read)) => Found::Read(read),
-            Ok(Reading::WouldWait) => unreachable!("the read was told to wait"),
-            Err(fault) => Found::Fault(fault.code()),
+            targets.next();
         }
+        look.found
     }
 
     fn partition(&self, target: &Target) -> Result<Arc<Partition>, ErrorCode> {
@@ -274,6 +253,45 @@ impl Fetch {
         match key {
             TopicKey::Name(name) => (name.clone(), ottla_model::TopicId::ZERO),
             TopicKey::Id(id) => (TopicName::new(""), *id),
+        }
+    }
+}
+
+impl Look<'_> {
+    /// Reads the next target; `false` if it would have to be waited for and may not.
+    fn take(&mut self, target: &Target, patience: Patience) -> bool {
+        match self.read(target, patience) {
+            Ok(Some(read)) => {
+                self.left = self.left.saturating_sub(read.bytes);
+                self.empty &= read.bytes == 0;
+                self.found.push(Found::Read(read));
+            }
+            Ok(None) => return false,
+            Err(found) => self.found.push(found),
+        }
+        true
+    }
+
+    /// The first records of an answer may exceed every limit, so that a large batch cannot block its reader (KIP-74).
+    fn read(&self, target: &Target, patience: Patience) -> Result<Option<Read>, Found> {
+        let partition = self.fetch.partition(target).map_err(Found::Fault)?;
+        // Here any negative epoch is none, as on Kafka; other requests know only -1 as such.
+        let claimed = target.current_leader_epoch.max(LeaderEpoch::UNKNOWN);
+        check_epoch(&partition, claimed).map_err(Found::Fault)?;
+        if let Some(diverging) = diverging(&partition, target) {
+            return Err(diverging);
+        }
+        let limit = ReadLimit {
+            bytes_max: self.left.min(target.bytes_max.max(0) as usize),
+            at_least_one: self.empty,
+            isolation: self.fetch.isolation,
+            patience,
+            before: None,
+        };
+        match partition.read(target.offset, limit) {
+            Ok(Reading::Done(read)) => Ok(Some(read)),
+            Ok(Reading::WouldWait) => Ok(None),
+            Err(fault) => Err(Found::Fault(fault.code())),
         }
     }
 }

@@ -24,6 +24,8 @@ const ZSTD_SINCE: i16 = 7;
 /// The first version that names topics by id (KIP-516).
 const TOPIC_ID_SINCE: i16 = 13;
 const CODEC_ZSTD: i16 = 4;
+/// How long a flush is waited for at least: Kafka waits for replicas only, so that some clients ask for no patience at all.
+const FLUSH_PATIENCE_MIN: Duration = Duration::from_secs(1);
 /// How often a delayed request looks for room.
 const ROOM_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -44,6 +46,7 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ProduceRequest) -> Handled<ProduceRes
 
 fn append(broker: &Broker, version: i16, request: ProduceRequest) -> Handled<ProduceResponse> {
     let acks = request.acks;
+    let patience = Duration::from_millis(request.timeout_ms.max(0) as u64).max(FLUSH_PATIENCE_MIN);
     let outcome = append_all(broker, version, request);
     match acks {
         0 if outcome.failed => {
@@ -53,9 +56,10 @@ fn append(broker: &Broker, version: i16, request: ProduceRequest) -> Handled<Pro
         -1 if outcome.lsn > Lsn::default() => {
             let wait = broker.store.durability().wait(outcome.lsn);
             Handled::Pipelined(Box::pin(async move {
-                match wait.await {
-                    Ok(()) => outcome.response,
-                    Err(_) => refuse_unflushed(outcome.response),
+                match tokio::time::timeout(patience, wait).await {
+                    Ok(Ok(())) => outcome.response,
+                    Ok(Err(_)) => refuse_unflushed(outcome.response, ErrorCode::KafkaStorageError),
+                    Err(_) => refuse_unflushed(outcome.response, ErrorCode::RequestTimedOut),
                 }
             }))
         }
@@ -229,15 +233,15 @@ fn record_errors(refusal: &Refusal) -> Vec<BatchIndexAndErrorMessage> {
     at_fault.into_iter().collect()
 }
 
-/// The flush failed: none of the batches may be acknowledged.
-fn refuse_unflushed(mut response: ProduceResponse) -> ProduceResponse {
+/// The flush failed or takes longer than the client waits: none of the batches may be acknowledged.
+fn refuse_unflushed(mut response: ProduceResponse, code: ErrorCode) -> ProduceResponse {
     for partition in response
         .responses
         .iter_mut()
         .flat_map(|topic| &mut topic.partition_responses)
     {
         if partition.error_code == ErrorCode::None.number() {
-            *partition = answer_one(partition.index, Err(ErrorCode::KafkaStorageError.into()));
+            *partition = answer_one(partition.index, Err(code.into()));
         }
     }
     response

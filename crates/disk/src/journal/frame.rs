@@ -156,7 +156,7 @@ mod tests {
 
     fn written() -> Vec<u8> {
         let mut buffer = BlockBuffer::default();
-        buffer.reset(200);
+        buffer.reset(200).unwrap();
         frame().write(&[&1000i64.to_be_bytes()], &mut buffer);
         buffer.bytes().to_vec()
     }

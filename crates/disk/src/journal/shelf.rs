@@ -220,7 +220,7 @@ impl Blank {
         self.make(|file| {
             file.allocate(self.size)?;
             let mut zeros = BlockBuffer::default();
-            zeros.reset(ZERO_CHUNK.min(self.size as usize));
+            zeros.reset(ZERO_CHUNK.min(self.size as usize))?;
             while zeros.len() < ZERO_CHUNK.min(self.size as usize) {
                 zeros.push(&[0; BLOCK]);
             }

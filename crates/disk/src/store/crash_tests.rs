@@ -70,6 +70,7 @@ fn options() -> StoreOptions {
             group_bytes_max: 16 << 10,
         },
         tail_cache_bytes: 4 << 10,
+        bulk_bytes_min: 4 << 10,
         open_files_max: 5,
         threads: false,
         ..StoreOptions::new(Identity {
@@ -87,7 +88,8 @@ fn opening(id: PartitionId) -> PartitionOpening {
         leader_epoch: LeaderEpoch(0),
         segments: SegmentConfig {
             roll: RollRules {
-                bytes_max: 4096,
+                // One partition's segments are long enough to be written and read in bulk.
+                bytes_max: if id.index == PartitionIndex(0) { 40_000 } else { 4096 },
                 time_max: Millis(i64::MAX),
                 jitter: Millis(0),
             },

@@ -18,6 +18,7 @@ fn options() -> StoreOptions {
             first_file_bytes: 64 << 10,
             ..Default::default()
         },
+        bulk_bytes_min: 4 << 10,
         threads: false,
         ..StoreOptions::new(Identity {
             cluster_id: "cluster".into(),

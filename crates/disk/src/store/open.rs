@@ -8,6 +8,7 @@ use bytes::Bytes;
 use ottla_log::StorageFault;
 
 use super::{Pending, Shared, Work};
+use crate::bulk::Bulk;
 use crate::checkpoint::Checkpoint;
 use crate::file_cache::FileCache;
 use crate::journal::scan::{Damage, Scan, scan};
@@ -61,7 +62,11 @@ pub(super) fn open(
     let (pending, start) = resume(&vfs, &journal_dir, scan, &options)?;
     let journal = DiskJournal::new(Arc::clone(&vfs), options.journal, options.settle_bytes, start);
     let shared = Shared {
-        files: Arc::new(FileCache::new(Arc::clone(&vfs), options.open_files_max)),
+        files: Arc::new(FileCache::new(
+            Arc::clone(&vfs),
+            options.open_files_max,
+            Bulk::new(options.bulk_bytes_min),
+        )),
         journal: Arc::new(journal),
         root: root.to_path_buf(),
         clean: report.clean,

@@ -11,6 +11,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::{DirEntry, LockGuard, Open, Vfs, VfsFile};
+use crate::block::BLOCK;
 
 /// Parts given to one `pwritev`: the kernel's own limit.
 const PARTS_MAX: usize = 1024;
@@ -156,6 +157,20 @@ impl VfsFile for RealFile {
 
     fn write_block(&self, block: &[u8], at: u64) -> io::Result<()> {
         self.0.write_all_at(block, at)
+    }
+
+    fn read_block(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let mut done = 0;
+        // Behind a read that ends within a block there is nothing more, and no position to read on from.
+        while done < into.len() && done % BLOCK == 0 {
+            match self.0.read_at(&mut into[done..], at + done as u64) {
+                Ok(0) => break,
+                Ok(got) => done += got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -405,6 +405,15 @@ impl VfsFile for SimFile {
         self.write(&[block], at)
     }
 
+    fn read_block(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let aligned = [into.len(), at as usize, into.as_ptr() as usize];
+        assert!(
+            aligned.iter().all(|number| number % crate::block::BLOCK == 0),
+            "direct reads are aligned"
+        );
+        self.read_at(into, at)
+    }
+
     fn sync(&self) -> io::Result<()> {
         let lie = self.with(true, |inode, faults| {
             if let Some(left) = &mut faults.syncs_left {
