@@ -29,29 +29,70 @@ struct Warm {
     traffic: Cell<u64>,
 }
 
+/// The broker of a pass, started for the first case that wants it and again if it has ended.
+struct OfPass<'a> {
+    kind: Kind,
+    binary: &'a Path,
+    rules: Rules,
+    warm: Option<Warm>,
+    /// Why it could not be started or warmed, which is not tried again.
+    broken: Option<String>,
+}
+
 /// Runs one pass: the cases that bring brokers of their own, then the others on one warm broker. What fails is noted and costs
 /// only itself.
 pub fn run(kind: Kind, binary: &Path, cases: &[Case], rules: Rules, samples: &mut Samples) {
-    let mut warm = None;
+    let mut of_pass = OfPass {
+        kind,
+        binary,
+        rules,
+        warm: None,
+        broken: None,
+    };
     for (case, subject) in in_order(kind, cases) {
         let began = Instant::now();
-        let done = match case.place {
-            Place::Alone(run) => run(&mut Ground::new(subject, binary, rules, samples)),
-            Place::Pass(run) => running(&mut warm, subject, binary, rules, samples).and_then(|warm| {
-                let mut stage = Stage::new(&warm.broker, subject, rules, samples, &warm.traffic);
-                run(&mut stage)
-            }),
-            Place::End(run) => running(&mut warm, subject, binary, rules, samples)
-                .map(|_| ())
-                .and_then(|()| {
-                    let Warm { broker, .. } = warm.take().expect("it runs");
-                    run(&mut Ground::new(subject, binary, rules, samples), broker)
-                }),
-        };
-        match done {
+        match run_case(case, subject, &mut of_pass, samples) {
             Ok(()) => eprintln!("  {}: {:.1} s", case.name, began.elapsed().as_secs_f64()),
             Err(why) => samples.fail(case.name, subject, &why),
         }
+    }
+}
+
+fn run_case(case: &Case, subject: Subject, of_pass: &mut OfPass<'_>, samples: &mut Samples) -> Result<(), String> {
+    let (binary, rules) = (of_pass.binary, of_pass.rules);
+    match case.place {
+        Place::Alone(run) => run(&mut Ground::new(subject, binary, rules, samples)),
+        Place::Pass(run) => {
+            let warm = of_pass.running(subject, samples)?;
+            run(&mut Stage::new(&warm.broker, subject, rules, samples, &warm.traffic))
+        }
+        Place::End(run) => {
+            of_pass.running(subject, samples)?;
+            let warm = of_pass.warm.take().expect("it runs");
+            run(&mut Ground::new(subject, binary, rules, samples), warm.broker)
+        }
+    }
+}
+
+impl OfPass<'_> {
+    fn running(&mut self, subject: Subject, samples: &mut Samples) -> Result<&Warm, String> {
+        self.warm = self.warm.take().filter(|warm| warm.broker.process().is_running());
+        if let Some(why) = &self.broken {
+            return Err(why.clone());
+        }
+        if self.warm.is_none() {
+            let started = self.start(subject, samples);
+            self.warm = Some(started.inspect_err(|why| self.broken = Some(why.clone()))?);
+        }
+        Ok(self.warm.as_ref().expect("it was just started"))
+    }
+
+    fn start(&self, subject: Subject, samples: &mut Samples) -> Result<Warm, String> {
+        let (began, traffic) = (Instant::now(), Cell::new(0));
+        let broker = Broker::start(self.kind, self.binary, &[])?;
+        warm_up(&Stage::new(&broker, subject, self.rules, samples, &traffic))?;
+        eprintln!("== {:?}: warm after {:.0} s", self.kind, began.elapsed().as_secs_f64());
+        Ok(Warm { broker, traffic })
     }
 }
 
@@ -68,31 +109,6 @@ fn in_order(kind: Kind, cases: &[Case]) -> Vec<(&Case, Subject)> {
         Place::End(_) => 2,
     });
     ordered
-}
-
-/// The pass's broker; a new one if there is none yet or the last has ended.
-fn running<'a>(
-    warm: &'a mut Option<Warm>,
-    subject: Subject,
-    binary: &Path,
-    rules: Rules,
-    samples: &mut Samples,
-) -> Result<&'a Warm, String> {
-    if warm.as_ref().is_some_and(|warm| !warm.broker.process().is_running()) {
-        *warm = None;
-    }
-    if warm.is_none() {
-        let (started, traffic) = (Instant::now(), Cell::new(0));
-        let broker = Broker::start(subject.kind(), binary, &[])?;
-        warm_up(&Stage::new(&broker, subject, rules, samples, &traffic))?;
-        eprintln!(
-            "== {:?}: warm after {:.0} s",
-            subject.kind(),
-            started.elapsed().as_secs_f64()
-        );
-        *warm = Some(Warm { broker, traffic });
-    }
-    Ok(warm.as_ref().expect("it was just started"))
 }
 
 /// Loads a broker until a GB costs it about the same from step to step: what compiles itself while it runs is slow at first.
