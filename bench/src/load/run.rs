@@ -11,6 +11,9 @@ use super::lane::Lane;
 /// How long nothing may happen before a run is given up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long after the end of sending the last answer may come; a broker that needs longer cannot hold the rate.
+const OVERRUN: Duration = Duration::from_secs(30);
+
 /// When requests are sent.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
@@ -143,6 +146,9 @@ impl Going {
             }
             let ready = self.wait()?;
             self.read(&ready)?;
+            if self.start.elapsed() > self.run.limit.time + OVERRUN {
+                return Err(format!("the broker fell behind: {}", self.describe()));
+            }
             let done = self.outcome.delivered + self.outcome.acknowledged.len() + self.outcome.requests;
             if done != progress.0 {
                 progress = (done, Instant::now());

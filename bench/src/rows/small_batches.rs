@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::produce::{CONNECTIONS, IN_FLIGHT};
+use super::spread::touch;
 use crate::case::{Case, Place};
 use crate::figure::{Better, Figure, PLAIN, Subject};
 use crate::load::{Lane, Limit, Outcome, Pace, Payload, ProducePlan, Run, batch};
@@ -43,7 +44,7 @@ pub const CASE: Case = Case {
 };
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
-    let measured = stage.measure_with_topic(PARTITIONS, saturate)?;
+    let measured = stage.measure_prepared(PARTITIONS, |stage, topic| touch(stage, topic, PARTITIONS), saturate)?;
     if let Some((outcome, usage)) = measured {
         let batches = outcome.requests as f64 * BATCHES_PER_REQUEST as f64;
         stage.note(&COST, usage.broker / batches * 1e6);
