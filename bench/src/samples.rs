@@ -88,11 +88,11 @@ impl Samples {
         self.list(figure, subject).iter().filter(|sample| sample.noisy).count()
     }
 
-    /// Whether nobody else was measured beside the one.
-    pub fn are_of_one_subject(&self) -> bool {
-        let mut subjects = self.values.keys().map(|(_, _, subject)| subject);
-        let first = subjects.next();
-        subjects.all(|subject| Some(subject) == first)
+    /// Whether it was tried to measure nobody but Ottla.
+    pub fn are_of_ottla_alone(&self) -> bool {
+        let measured = self.values.keys().map(|(_, _, subject)| *subject);
+        let failed = self.failures.iter().map(|failure| failure.subject);
+        measured.chain(failed).all(|subject| subject == Subject::Ottla)
     }
 
     fn list(&self, figure: &Figure, subject: Subject) -> &[Sample] {

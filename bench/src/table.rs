@@ -19,7 +19,7 @@ const HEAD_ALONE: &str = "\
 
 /// Every figure of these cases that has values, with each it is compared with, and every case that failed.
 pub fn table(cases: &[Case], samples: &Samples) -> String {
-    let one_subject = samples.are_of_one_subject();
+    let one_subject = samples.are_of_ottla_alone();
     let mut text = if one_subject { HEAD_ALONE } else { HEAD }.to_owned();
     for case in cases {
         if one_subject {
@@ -72,8 +72,11 @@ fn alone(text: &mut String, case: &Case, samples: &Samples) {
 
 fn line(text: &mut String, figure: &Figure, against: Subject, goal: Option<f64>, samples: &Samples) {
     let (ours, theirs) = (samples.of(figure, Subject::Ottla), samples.of(figure, against));
-    let Some(own) = spread(&ours) else { return };
-    let other = spread(&theirs).map_or("not measured".to_owned(), told);
+    let (own, other) = (spread(&ours), spread(&theirs));
+    if own.is_none() && other.is_none() {
+        return;
+    }
+    let [own, other] = [own, other].map(|spread| spread.map_or("not measured".to_owned(), told));
     let ratio = ratio(
         &samples.by_pass(figure, Subject::Ottla),
         &samples.by_pass(figure, against),
@@ -90,7 +93,7 @@ fn line(text: &mut String, figure: &Figure, against: Subject, goal: Option<f64>,
         figure.row,
         figure.name,
         figure.unit,
-        told(own),
+        own,
         compared_with(figure, against),
         ratio.map_or(String::new(), told),
         ratio.map_or(String::new(), |ratio| verdict(figure, against, ratio)),
@@ -209,6 +212,23 @@ mod tests {
         );
         let columns = |line: &str| line.matches('|').count();
         assert_eq!(columns(failed), columns(HEAD.lines().next().unwrap()));
+    }
+
+    #[test]
+    fn what_kafka_was_measured_with_stays_if_ottla_fails() {
+        let case = Case {
+            name: "cost",
+            figures: &[COST],
+            ..CASES[0]
+        };
+        let mut samples = Samples::default();
+        samples.add(&COST, Subject::Kafka, 2.0, false);
+        samples.fail("cost", Subject::Ottla, "it broke");
+        let text = table(&[case], &samples);
+        assert!(
+            text.contains("| not measured | Kafka (ours durable, theirs not) | **2.00**"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -18,15 +18,16 @@ pub fn start(binary: &Path, data: &Path, settings: &[String]) -> Result<(Child, 
 
 /// Starts a program that tells its address in a first line of JSON.
 pub fn first_line(command: &mut Command) -> Result<(Child, String), String> {
+    let name = command.get_program().to_string_lossy().into_owned();
     let started = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut child = started.map_err(|error| format!("{command:?}: {error}"))?;
+    let mut child = started.map_err(|error| format!("{name}: {error}"))?;
     match address(&mut child) {
         Ok(address) => Ok((child, address)),
         Err(failure) => {
             // It may have ended by itself.
             let _ = child.kill();
             let _ = child.wait();
-            Err(format!("{command:?}: {failure}"))
+            Err(format!("{name}: {failure}"))
         }
     }
 }
