@@ -68,9 +68,9 @@ impl Process {
         self.signal(Signal::KILL, Duration::from_secs(30))
     }
 
-    /// SIGTERM, and waits until it is gone.
+    /// SIGTERM, and waits until it is gone: minutes for a broker that flushes ten thousand partitions one by one.
     pub fn terminate(self) -> Result<(), String> {
-        self.signal(Signal::TERM, Duration::from_secs(60))
+        self.signal(Signal::TERM, Duration::from_secs(240))
     }
 
     fn signal(self, signal: Signal, patience: Duration) -> Result<(), String> {

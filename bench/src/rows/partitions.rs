@@ -49,7 +49,7 @@ pub const CASE: Case = Case {
     figures: &[CREATE, WRITE, FILES, MEMORY, STOPPED],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: false,
-    pairs_max: 3,
+    pairs_max: 2,
     place: Place::Alone(run),
 };
 
