@@ -27,6 +27,9 @@ const LATEST: i64 = -1;
 const CREATED_AT_ONCE: i32 = 5_000;
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_millis(5);
+/// What each partition that is waited for adds to the pause, and to the patience.
+const PAUSE_FOR_EACH: Duration = Duration::from_micros(10);
+const PATIENCE_FOR_EACH: Duration = Duration::from_millis(12);
 
 /// A client that waits for each answer.
 pub struct Admin {
@@ -107,11 +110,31 @@ impl Admin {
         Ok(topic.error_code)
     }
 
-    /// A broker may know a topic's leaders before it is ready to lead, so each partition is asked for its end.
+    /// A broker may know a topic's leaders before it is ready to lead, so each partition is asked for its end. Those that answered
+    /// are not asked again, and many not often: the asking would take the broker's time from making them.
     fn wait_until_usable(&mut self, name: &str, partitions: i32) -> Result<(), String> {
-        let asked = (0..partitions).map(|index| {
+        let mut left: Vec<i32> = (0..partitions).collect();
+        let deadline = Instant::now() + PATIENCE + PATIENCE_FOR_EACH * partitions as u32;
+        loop {
+            left = self.unusable(name, &left)?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!(
+                    "{} of {partitions} partitions of {name} cannot be used",
+                    left.len()
+                ));
+            }
+            thread::sleep(PAUSE + PAUSE_FOR_EACH * left.len() as u32);
+        }
+    }
+
+    /// Those of some partitions that do not tell their end.
+    fn unusable(&mut self, name: &str, partitions: &[i32]) -> Result<Vec<i32>, String> {
+        let asked = partitions.iter().map(|index| {
             ListOffsetsPartition::default()
-                .with_partition_index(index)
+                .with_partition_index(*index)
                 .with_timestamp(LATEST)
         });
         let topic = ListOffsetsTopic::default()
@@ -120,19 +143,10 @@ impl Admin {
         let request = ListOffsetsRequest::default()
             .with_replica_id(BrokerId(-1))
             .with_topics(vec![topic]);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let answer: ListOffsetsResponse = self.wire.ask(Api::ListOffsets, 7, &request)?;
-            let told = answer.topics.iter().flat_map(|topic| &topic.partitions);
-            let refused = told.filter(|partition| partition.error_code != 0).count();
-            if refused == 0 {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(format!("{refused} of {partitions} partitions of {name} cannot be used"));
-            }
-            thread::sleep(PAUSE);
-        }
+        let answer: ListOffsetsResponse = self.wire.ask(Api::ListOffsets, 7, &request)?;
+        let told = answer.topics.iter().flat_map(|topic| &topic.partitions);
+        let refused = told.filter(|partition| partition.error_code != 0);
+        Ok(refused.map(|partition| partition.partition_index).collect())
     }
 
     /// Deletes a topic.
