@@ -32,7 +32,8 @@ pub fn spread(values: &[f64]) -> Option<Spread> {
 pub fn ratio(ours: &BTreeMap<usize, f64>, theirs: &BTreeMap<usize, f64>) -> Option<Spread> {
     let median = |values: &BTreeMap<usize, f64>| spread(&values.values().copied().collect::<Vec<_>>());
     let below = median(theirs)?.median;
-    let pairs = ours.iter().filter_map(|(pass, ours)| Some(ours / theirs.get(pass)?));
+    let neighbour = |pass| theirs.get(pass).filter(|value| **value != 0.0);
+    let pairs = ours.iter().filter_map(|(pass, ours)| Some(ours / neighbour(pass)?));
     let spread = spread(&pairs.collect::<Vec<_>>()).filter(|_| below != 0.0)?;
     Some(Spread {
         median: median(ours)?.median / below,
@@ -60,5 +61,7 @@ mod tests {
         assert_eq!((told.median, told.min, told.max), (0.5, 0.25, 0.5));
         assert_eq!(ratio(&ours, &BTreeMap::new()), None);
         assert_eq!(ratio(&ours, &BTreeMap::from([(1, 0.0)])), None);
+        let once_nothing = BTreeMap::from([(1, 2.0), (2, 0.0), (4, 3.0)]);
+        assert_eq!(ratio(&ours, &once_nothing).unwrap().max, 1.0);
     }
 }
