@@ -27,6 +27,7 @@ use ottla_cluster::config::BrokerConfig;
 use ottla_disk::LocalStore;
 use ottla_model::LeaderEpoch;
 
+pub use ottla_disk::OpenFault;
 pub use start::{Running, StartFault, start};
 
 /// The leader epoch of every partition: on one node nobody ever takes over.

@@ -26,7 +26,6 @@ impl BlockBuffer {
         // One huge entry must not keep its memory for ever.
         let wasteful = self.room() > KEPT_MAX && wanted <= KEPT_MAX;
         if self.room() < wanted || wasteful {
-            self.space = None;
             let space = MmapMut::map_anon(wanted)?;
             if wanted >= HUGE {
                 // Where the system has no such pages, small ones do.

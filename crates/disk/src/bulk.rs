@@ -56,26 +56,26 @@ impl Bulk {
         size >= self.bytes_min
     }
 
-    /// Writes `parts`, `size` bytes in all, at `at`: whole blocks through `direct`; what shares its block with bytes before
-    /// or after through `cached`. So no page of the cache is ever written past, and none must be thrown away.
-    pub fn write(&self, cached: &dyn VfsFile, direct: &dyn VfsFile, parts: &[Bytes], at: u64) -> io::Result<()> {
+    /// Writes `parts` at `at`: whole blocks directly, what shares its block with bytes before or after through the page
+    /// cache. So, with pages of one block, no page of the cache is ever written past, and none must be thrown away.
+    pub fn write(&self, file: &dyn VfsFile, parts: &[Bytes], at: u64) -> io::Result<()> {
         let size = parts.iter().map(Bytes::len).sum::<usize>();
         let head = round_up(at as usize) - at as usize;
         let whole = size.saturating_sub(head) / BLOCK * BLOCK;
         let mut rest = Parts::new(parts);
         let first = rest.take(head.min(size));
         if !first.is_empty() {
-            cached.write_at(&first, at)?;
+            file.write_at(&first, at)?;
         }
-        self.write_blocks(direct, &mut rest, whole, at + head as u64)?;
+        self.write_blocks(file, &mut rest, whole, at + head as u64)?;
         let last = rest.take(usize::MAX);
         if !last.is_empty() {
-            cached.write_at(&last, at + (head + whole) as u64)?;
+            file.write_at(&last, at + (head + whole) as u64)?;
         }
         Ok(())
     }
 
-    fn write_blocks(&self, direct: &dyn VfsFile, rest: &mut Parts<'_>, whole: usize, at: u64) -> io::Result<()> {
+    fn write_blocks(&self, file: &dyn VfsFile, rest: &mut Parts<'_>, whole: usize, at: u64) -> io::Result<()> {
         let mut staging = self.staging.lock().unwrap_or_else(PoisonError::into_inner);
         let mut done = 0;
         while done < whole {
@@ -84,17 +84,17 @@ impl Bulk {
             for part in rest.take(now) {
                 staging.push(&part);
             }
-            direct.write_block(staging.bytes(), at + done as u64)?;
+            file.write_block(staging.bytes(), at + done as u64)?;
             done += now;
         }
         Ok(())
     }
 
-    /// Reads `length` bytes at `at` through a file opened for direct access; fewer at the end of the file.
-    pub fn read(&self, direct: &dyn VfsFile, at: u64, length: usize) -> io::Result<Bytes> {
+    /// Reads `length` bytes at `at` past the page cache; fewer at the end of the file.
+    pub fn read(&self, file: &dyn VfsFile, at: u64, length: usize) -> io::Result<Bytes> {
         let skipped = at as usize % BLOCK;
         self.read_into(skipped + length, |buffer| {
-            let got = direct.read_block(buffer.fill(round_up(skipped + length)), at - skipped as u64)?;
+            let got = file.read_block(buffer.fill(round_up(skipped + length)), at - skipped as u64)?;
             Ok(Some(got))
         })
         .map(|bytes| {
@@ -104,8 +104,8 @@ impl Bulk {
     }
 
     /// Reads `length` bytes at `at` from the page cache; fewer at the end of the file, `None` if not all of it is there.
-    pub fn read_now(&self, cached: &dyn VfsFile, at: u64, length: usize) -> io::Result<Option<Bytes>> {
-        self.read_into(length, |buffer| cached.read_now(buffer.fill(length), at))
+    pub fn read_now(&self, file: &dyn VfsFile, at: u64, length: usize) -> io::Result<Option<Bytes>> {
+        self.read_into(length, |buffer| file.read_now(buffer.fill(length), at))
     }
 
     /// Gives back the memory of read buffers that were not needed since the last call.
@@ -142,7 +142,7 @@ impl Spare {
         };
         let buffer = self.buffers.remove(place);
         self.bytes -= buffer.room();
-        self.unneeded = self.unneeded.min(self.buffers.len());
+        self.unneeded = self.unneeded.min(place);
         buffer
     }
 
@@ -229,7 +229,6 @@ mod tests {
     fn what_is_written_in_pieces_is_read_as_one() {
         let vfs = SimVfs::new(Path::new("/"));
         let file = vfs.open(Path::new("/log"), Open::Create).unwrap();
-        let direct = vfs.open_direct(Path::new("/log"), Open::Existing).unwrap();
         let bulk = Bulk::new(2 * BLOCK);
         let mut expected = Vec::new();
         for sizes in [
@@ -240,7 +239,7 @@ mod tests {
             &[2, 2 * BLOCK, 9 * BLOCK],
         ] {
             let parts = parts(sizes);
-            bulk.write(&*file, &*direct, &parts, expected.len() as u64).unwrap();
+            bulk.write(&*file, &parts, expected.len() as u64).unwrap();
             parts.iter().for_each(|part| expected.extend_from_slice(part));
         }
         for (at, length) in [
@@ -251,7 +250,7 @@ mod tests {
             (expected.len() - 3, 50),
         ] {
             let wanted = &expected[at..(at + length).min(expected.len())];
-            assert_eq!(bulk.read(&*direct, at as u64, length).unwrap(), wanted);
+            assert_eq!(bulk.read(&*file, at as u64, length).unwrap(), wanted);
             assert_eq!(bulk.read_now(&*file, at as u64, length).unwrap().unwrap(), wanted);
         }
     }

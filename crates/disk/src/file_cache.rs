@@ -29,7 +29,7 @@ struct Files {
 }
 
 impl FileCache {
-    /// A cache of at most `open_max` files.
+    /// A cache of at most `open_max` files. A file that is also accessed directly has two descriptors.
     pub fn new(vfs: Arc<dyn Vfs>, open_max: usize, bulk: Bulk) -> FileCache {
         FileCache {
             vfs,
@@ -57,19 +57,6 @@ impl FileCache {
 
     /// The file, opened if it is not.
     pub fn get(&self, key: FileKey, path: &Path, how: Open) -> io::Result<Arc<dyn VfsFile>> {
-        self.get_or(key, || self.vfs.open(path, how))
-    }
-
-    /// The same for direct access; the file must exist.
-    pub fn get_direct(&self, key: FileKey, path: &Path) -> io::Result<Arc<dyn VfsFile>> {
-        self.get_or(key, || self.vfs.open_direct(path, Open::Existing))
-    }
-
-    fn get_or(
-        &self,
-        key: FileKey,
-        open: impl FnOnce() -> io::Result<Arc<dyn VfsFile>>,
-    ) -> io::Result<Arc<dyn VfsFile>> {
         {
             let mut files = self.lock();
             files.clock += 1;
@@ -79,7 +66,7 @@ impl FileCache {
                 return Ok(Arc::clone(file));
             }
         }
-        let file = open()?;
+        let file = self.vfs.open(path, how)?;
         let mut files = self.lock();
         let now = files.clock;
         files.files.insert(key, (now, Arc::clone(&file)));

@@ -65,7 +65,7 @@ pub enum Flushed {
     Nothing,
     /// Everything up to this entry is durable.
     UpTo(Lsn),
-    /// There is no space for the next file; nothing is lost, try again later.
+    /// There is no space for the next file, or no memory; nothing is lost, try again later.
     NoSpace,
 }
 
@@ -401,7 +401,9 @@ impl DiskJournal {
         };
         let (count, bytes) = group(backlog, current.room(), self.limits.group_bytes_max);
         if let Err(error) = buffer.reset(bytes as usize + FRAME_HEADER) {
-            return Err(self.fail(&fault("take memory to flush", &current.file.path, &error)));
+            // Nothing is written yet, so nothing is lost.
+            tracing::error!(%error, bytes, "no memory for a flush of the journal; it is tried again");
+            return Ok(Flushed::NoSpace);
         }
         let durable = self.durability.durable();
         if current.position == 0 {

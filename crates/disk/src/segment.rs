@@ -31,8 +31,6 @@ pub struct Segment {
     dir: PathBuf,
     files: Arc<FileCache>,
     keys: [FileKey; 3],
-    /// The log, opened for direct access.
-    direct: FileKey,
     /// Its files, once others are about to take their names.
     pinned: OnceLock<[Arc<dyn VfsFile>; 3]>,
     state: Mutex<State>,
@@ -58,6 +56,8 @@ struct State {
     newest_time: Option<Millis>,
     unindexed: u64,
     dirty: bool,
+    /// What lies before this was written past the page cache, as far as is known, or before this run.
+    direct_end: u64,
     hints: [(Offset, u64); HINTS],
     next_hint: usize,
 }
@@ -87,6 +87,7 @@ impl Segment {
         {
             let mut state = segment.lock();
             state.size = size;
+            state.direct_end = size;
             state.first_timestamp = segment.first_timestamp(&*log)?;
         }
         if !segment.open_indexes(next, check)? {
@@ -171,8 +172,9 @@ impl Segment {
         if !self.files.bulk().is_for(size) {
             return log.write_at(parts, at);
         }
-        let direct = self.files.get_direct(self.direct, &self.path(Part::Log))?;
-        self.files.bulk().write(log, &*direct, parts, at)
+        self.files.bulk().write(log, parts, at)?;
+        self.lock().direct_end = at + size as u64;
+        Ok(())
     }
 
     /// Makes everything appended durable: one flush per file.
@@ -285,6 +287,7 @@ impl Segment {
         {
             let mut state = self.lock();
             state.size = cut;
+            state.direct_end = state.direct_end.min(cut);
             state.dirty = true;
             state.hints = Default::default();
         }
@@ -329,7 +332,6 @@ impl Segment {
         for key in self.keys {
             self.files.forget(key);
         }
-        self.files.forget(self.direct);
     }
 
     fn bare(files: Arc<FileCache>, dir: &Path, base: Offset) -> Segment {
@@ -337,7 +339,6 @@ impl Segment {
             base,
             dir: dir.to_path_buf(),
             keys: [files.key(), files.key(), files.key()],
-            direct: files.key(),
             files,
             pinned: OnceLock::new(),
             state: Mutex::new(State::empty(base)),
@@ -522,26 +523,18 @@ impl Segment {
         patience: Patience,
     ) -> Result<Option<Bytes>, StorageFault> {
         let bulk = self.files.bulk();
+        let direct = bulk.is_for(length) && at < self.lock().direct_end;
         let bytes = match patience {
             // Asking the page cache would have the system read ahead into it what is then read past it.
-            Patience::Now if bulk.is_for(length) => Ok(None),
+            Patience::Now if direct => Ok(None),
             Patience::Now => bulk.read_now(log, at, length),
-            Patience::Wait if bulk.is_for(length) => self.read_direct(log, at, length).map(Some),
+            Patience::Wait if direct => bulk.read(log, at, length).map(Some),
             Patience::Wait => read_bytes(log, at, length).map(Some),
         };
         match bytes.map_err(|error| self.fault(Part::Log, "read", &error))? {
             Some(bytes) if bytes.len() == length => Ok(Some(bytes)),
             Some(bytes) => Err(self.corrupt(at + bytes.len() as u64, "the file is shorter than it was")),
             None => Ok(None),
-        }
-    }
-
-    fn read_direct(&self, log: &dyn VfsFile, at: u64, length: usize) -> io::Result<Bytes> {
-        let direct = self.files.get_direct(self.direct, &self.path(Part::Log));
-        // Asked after opening: the name may belong to another file by now, and then only the open one is its own.
-        match self.pinned.get() {
-            Some(_) => read_bytes(log, at, length),
-            None => self.files.bulk().read(&*direct?, at, length),
         }
     }
 
@@ -642,6 +635,13 @@ impl Segment {
     }
 }
 
+impl Drop for Segment {
+    /// A reader that held on to it may have opened a file anew after it was released or removed.
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
 /// What [`Segment::select`] came to.
 enum Selected {
     /// Bytes from, to, and the offset after the last batch if there is one.
@@ -669,6 +669,7 @@ impl State {
             newest_time: None,
             unindexed: 0,
             dirty: false,
+            direct_end: 0,
             hints: Default::default(),
             next_hint: 0,
         }

@@ -46,7 +46,7 @@ pub type LockGuard = Box<dyn Any + Send + Sync>;
 pub trait Vfs: Send + Sync {
     /// Opens a file.
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn VfsFile>>;
-    /// Opens a file to be written and read past the page cache in blocks: see [`VfsFile::write_block`].
+    /// Opens a file to be written and read only in blocks: see [`VfsFile::write_block`].
     fn open_direct(&self, path: &Path, how: Open) -> io::Result<Arc<dyn VfsFile>>;
     /// Gives a file another name, replacing what had it; durable once both directories are synced.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -80,9 +80,10 @@ pub trait VfsFile: Send + Sync {
     fn will_read(&self) {}
     /// Writes all parts, one after the other, from `at` on.
     fn write_at(&self, parts: &[Bytes], at: u64) -> io::Result<()>;
-    /// Writes a block: position, length and address are multiples of [`crate::block::BLOCK`].
+    /// Writes blocks past the page cache, where the file system can: position, length and address are multiples of
+    /// [`crate::block::BLOCK`].
     fn write_block(&self, block: &[u8], at: u64) -> io::Result<()>;
-    /// Reads blocks, with positions as for [`VfsFile::write_block`]; fewer bytes only at the end of the file.
+    /// Reads blocks past the page cache, where the file system can, with positions as for [`VfsFile::write_block`]; fewer bytes only at the end of the file.
     fn read_block(&self, into: &mut [u8], at: u64) -> io::Result<usize>;
     /// Makes what was written durable, with the length that is needed to read it. After a failure what is in memory and
     /// what is on the medium may differ, and the next call may claim success: never ask twice.

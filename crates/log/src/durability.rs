@@ -67,6 +67,7 @@ impl Durability {
         DurableWait {
             durability: Arc::clone(self),
             lsn,
+            known: None,
         }
     }
 
@@ -80,30 +81,62 @@ impl Durability {
 pub struct DurableWait {
     durability: Arc<Durability>,
     lsn: Lsn,
+    /// Whom to wake, as far as the mark knows.
+    known: Option<Waker>,
 }
 
 impl Future for DurableWait {
     type Output = Result<(), JournalFault>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.durability.durable() >= self.lsn {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.durability.durable() >= this.lsn {
+            this.known = None;
             return Poll::Ready(Ok(()));
         }
-        let mut waiting = self.durability.lock();
-        if self.durability.durable() >= self.lsn {
+        let mut waiting = this.durability.lock();
+        if this.durability.durable() >= this.lsn {
+            this.known = None;
             return Poll::Ready(Ok(()));
         }
         if waiting.failed {
+            this.known = None;
             return Poll::Ready(Err(JournalFault::Failed));
         }
-        let known = waiting
-            .wakers
-            .iter()
-            .any(|(lsn, waker)| *lsn == self.lsn && waker.will_wake(context.waker()));
-        if !known {
-            waiting.wakers.push((self.lsn, context.waker().clone()));
+        if !this
+            .known
+            .as_ref()
+            .is_some_and(|known| known.will_wake(context.waker()))
+        {
+            waiting.forget(this.lsn, this.known.take());
+            waiting.wakers.push((this.lsn, context.waker().clone()));
+            this.known = Some(context.waker().clone());
         }
         Poll::Pending
+    }
+}
+
+impl Drop for DurableWait {
+    /// Who gave up waiting is not woken, and not remembered.
+    fn drop(&mut self) {
+        if let Some(known) = self.known.take() {
+            self.durability.lock().forget(self.lsn, Some(known));
+        }
+    }
+}
+
+impl Waiting {
+    fn forget(&mut self, lsn: Lsn, waker: Option<Waker>) {
+        let Some(waker) = waker else {
+            return;
+        };
+        let place = self
+            .wakers
+            .iter()
+            .position(|(wanted, known)| *wanted == lsn && known.will_wake(&waker));
+        if let Some(place) = place {
+            self.wakers.swap_remove(place);
+        }
     }
 }
 
@@ -121,6 +154,18 @@ mod tests {
         assert!(Pin::new(&mut wait).poll(&mut context).is_pending());
         durability.advance(Lsn(3));
         assert_eq!(Pin::new(&mut wait).poll(&mut context), Poll::Ready(Ok(())));
+    }
+
+    #[test]
+    fn who_gives_up_is_forgotten() {
+        let durability = Arc::new(Durability::default());
+        let mut context = Context::from_waker(Waker::noop());
+        let mut wait = durability.wait(Lsn(3));
+        assert!(Pin::new(&mut wait).poll(&mut context).is_pending());
+        assert!(Pin::new(&mut wait).poll(&mut context).is_pending());
+        assert_eq!(durability.lock().wakers.len(), 1, "one for each wait");
+        drop(wait);
+        assert_eq!(durability.lock().wakers.len(), 0);
     }
 
     #[test]

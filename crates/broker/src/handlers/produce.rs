@@ -13,6 +13,7 @@ use kafka_protocol::messages::produce_response::{
 };
 use ottla_log::{AppendFault, Lsn, Origin, Partition, batch::BatchHeader, batch::attributes};
 use ottla_model::{ErrorCode, TopicId};
+use tokio::time::Instant;
 
 use crate::Broker;
 use crate::handlers::{Cx, text};
@@ -31,22 +32,27 @@ const ROOM_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 pub(crate) fn handle(cx: &Cx<'_>, request: ProduceRequest) -> Handled<ProduceResponse> {
     let (broker, version) = (Arc::clone(cx.broker), cx.version);
+    // Counted from here: the answers before this one may have to wait as long.
+    let patience = Duration::from_millis(request.timeout_ms.max(0) as u64).max(FLUSH_PATIENCE_MIN);
+    let deadline = Instant::now() + patience;
     if !broker.store.is_behind() {
-        return append(&broker, version, request);
+        return append(&broker, version, request, deadline);
     }
     // Memory for what is not settled is limited: a producer that is faster than the disk is slowed down here, and its
     // socket fills.
     Handled::Delayed(Box::pin(async move {
         while broker.store.is_behind() {
+            if Instant::now() >= deadline {
+                return too_late(request);
+            }
             tokio::time::sleep(ROOM_CHECK_INTERVAL).await;
         }
-        append(&broker, version, request)
+        append(&broker, version, request, deadline)
     }))
 }
 
-fn append(broker: &Broker, version: i16, request: ProduceRequest) -> Handled<ProduceResponse> {
+fn append(broker: &Broker, version: i16, request: ProduceRequest, deadline: Instant) -> Handled<ProduceResponse> {
     let acks = request.acks;
-    let patience = Duration::from_millis(request.timeout_ms.max(0) as u64).max(FLUSH_PATIENCE_MIN);
     let outcome = append_all(broker, version, request);
     match acks {
         0 if outcome.failed => {
@@ -56,7 +62,7 @@ fn append(broker: &Broker, version: i16, request: ProduceRequest) -> Handled<Pro
         -1 if outcome.lsn > Lsn::default() => {
             let wait = broker.store.durability().wait(outcome.lsn);
             Handled::Pipelined(Box::pin(async move {
-                match tokio::time::timeout(patience, wait).await {
+                match tokio::time::timeout_at(deadline, wait).await {
                     Ok(Ok(())) => outcome.response,
                     Ok(Err(_)) => refuse_unflushed(outcome.response, ErrorCode::KafkaStorageError),
                     Err(_) => refuse_unflushed(outcome.response, ErrorCode::RequestTimedOut),
@@ -65,6 +71,21 @@ fn append(broker: &Broker, version: i16, request: ProduceRequest) -> Handled<Pro
         }
         _ => Handled::Now(outcome.response),
     }
+}
+
+/// There was no room for as long as the client waits: nothing of the request was appended.
+fn too_late(request: ProduceRequest) -> Handled<ProduceResponse> {
+    if request.acks == 0 {
+        return Handled::Close("there was no room for a batch sent with acks=0 within its timeout".into());
+    }
+    let topics = request.topic_data.into_iter().map(|topic| {
+        let refuse = |data: PartitionProduceData| answer_one(data.index, Err(ErrorCode::RequestTimedOut.into()));
+        TopicProduceResponse::default()
+            .with_name(topic.name)
+            .with_topic_id(topic.topic_id)
+            .with_partition_responses(last_of_each(topic.partition_data).into_iter().map(refuse).collect())
+    });
+    Handled::Now(ProduceResponse::default().with_responses(topics.collect()))
 }
 
 /// What became of one request's batches.

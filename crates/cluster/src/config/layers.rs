@@ -52,6 +52,8 @@ impl Profile {
 
 const DEV_DEFAULTS: &[(&str, &str)] = &[
     ("group.initial.rebalance.delay.ms", "0"),
+    // Whoever reaches the port may do everything.
+    ("listeners", "PLAINTEXT://127.0.0.1:9092"),
     ("log.dir", "ottla-data"),
     ("offsets.topic.replication.factor", "1"),
     ("share.coordinator.state.topic.replication.factor", "1"),

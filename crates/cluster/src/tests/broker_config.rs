@@ -76,6 +76,13 @@ fn the_profiles_differ_in_what_a_laptop_needs() {
         Some(("3".to_owned(), ConfigSource::Default))
     );
     assert_eq!(production.log.dirs, ["/tmp/kafka-logs"]);
+    let host = |config: &BrokerConfig| config.network.listeners[0].host.clone();
+    assert_eq!(
+        host(&dev).as_deref(),
+        Some("127.0.0.1"),
+        "nobody else reaches a laptop's broker"
+    );
+    assert_eq!(host(&production), None, "all addresses, as on Kafka");
 }
 
 #[test]

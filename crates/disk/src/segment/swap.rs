@@ -27,6 +27,9 @@ const SWAP: &str = "log.swap";
 /// Bytes written at once.
 const WRITE_BYTES: usize = 1 << 20;
 
+/// Batches below this size are copied while they wait.
+const COPIED_MAX: usize = 64 << 10;
+
 /// A segment being written, which replaces others or goes.
 pub struct CleanedFile {
     vfs: Arc<dyn Vfs>,
@@ -57,6 +60,12 @@ impl CleanedFile {
     /// Adds a batch.
     pub fn push(&mut self, batch: Bytes) -> Result<(), StorageFault> {
         self.waiting_bytes += batch.len();
+        // Where little of much is kept, the read buffers of all of it would wait here.
+        let batch = if batch.len() < COPIED_MAX {
+            Bytes::copy_from_slice(&batch)
+        } else {
+            batch
+        };
         self.waiting.push(batch);
         if self.waiting_bytes >= WRITE_BYTES {
             self.write()?;

@@ -38,6 +38,7 @@ fn opening() -> PartitionOpening {
 fn open(vfs: &SimVfs) -> (LocalStore, Arc<Partition>) {
     let options = StoreOptions {
         threads: false,
+        bulk_bytes_min: 4 << 10,
         // Nothing is read from memory that is in segments.
         tail_cache_bytes: 0,
         ..StoreOptions::new(Identity {

@@ -2,9 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
@@ -28,7 +29,7 @@ impl Vfs for RealVfs {
             .create(how != Open::Existing)
             .truncate(how == Open::Empty)
             .open(path)?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile::cached(file)))
     }
 
     fn open_direct(&self, path: &Path, how: Open) -> io::Result<Arc<dyn VfsFile>> {
@@ -38,9 +39,8 @@ impl Vfs for RealVfs {
             .write(true)
             .create(how != Open::Existing)
             .truncate(how == Open::Empty);
-        let direct = options.clone().custom_flags(OFlags::DIRECT.bits() as i32).open(path);
-        match direct {
-            Ok(file) => Ok(Arc::new(RealFile(file))),
+        match options.custom_flags(DIRECT).open(path) {
+            Ok(file) => Ok(Arc::new(RealFile::direct(file))),
             // Some file systems have no direct path; the page cache is the slower way to the same place.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.open(path, how),
             Err(error) => Err(error),
@@ -93,17 +93,52 @@ impl Vfs for RealVfs {
     }
 }
 
-struct RealFile(File);
+/// The flag of direct access, as the standard library takes it.
+const DIRECT: i32 = OFlags::DIRECT.bits() as i32;
+
+/// An open file, with a second descriptor for access past the page cache.
+struct RealFile {
+    file: File,
+    /// The same file once more, opened when it is first needed; `None` where there is no direct access.
+    direct: OnceLock<Option<File>>,
+}
+
+impl RealFile {
+    fn cached(file: File) -> RealFile {
+        RealFile {
+            file,
+            direct: OnceLock::new(),
+        }
+    }
+
+    /// A file whose only descriptor is one for direct access.
+    fn direct(file: File) -> RealFile {
+        RealFile {
+            file,
+            direct: OnceLock::from(None),
+        }
+    }
+
+    /// The descriptor for blocks. It is found by descriptor, not by name, which may belong to another file by now.
+    fn blocks(&self) -> &File {
+        let direct = self.direct.get_or_init(|| {
+            let same = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).custom_flags(DIRECT).open(same).ok()
+        });
+        direct.as_ref().unwrap_or(&self.file)
+    }
+}
 
 impl VfsFile for RealFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < into.len() {
-            match self.0.read_at(&mut into[done..], at + done as u64) {
+            match self.file.read_at(&mut into[done..], at + done as u64) {
                 Ok(0) => break,
                 Ok(got) => done += got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -115,14 +150,14 @@ impl VfsFile for RealFile {
 
     fn will_read(&self) {
         // Only a hint: what it cannot do, the reads do.
-        let _ = rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::WillNeed);
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::WillNeed);
     }
 
     fn read_now(&self, into: &mut [u8], at: u64) -> io::Result<Option<usize>> {
         let mut done = 0;
         while done < into.len() {
             let mut parts = [std::io::IoSliceMut::new(&mut into[done..])];
-            match rustix::io::preadv2(&self.0, &mut parts, at + done as u64, ReadWriteFlags::NOWAIT) {
+            match rustix::io::preadv2(&self.file, &mut parts, at + done as u64, ReadWriteFlags::NOWAIT) {
                 Ok(0) => break,
                 Ok(got) => done += got,
                 Err(Errno::INTR) => {}
@@ -141,7 +176,7 @@ impl VfsFile for RealFile {
             let mut left = &mut slices[..];
             IoSlice::advance_slices(&mut left, 0);
             while !left.is_empty() {
-                match rustix::io::pwritev(&self.0, left, at) {
+                match rustix::io::pwritev(&self.file, left, at) {
                     Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                     Ok(done) => {
                         at += done as u64;
@@ -156,15 +191,15 @@ impl VfsFile for RealFile {
     }
 
     fn write_block(&self, block: &[u8], at: u64) -> io::Result<()> {
-        self.0.write_all_at(block, at)
+        self.blocks().write_all_at(block, at)
     }
 
     fn read_block(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
         let mut done = 0;
-        // Behind a read that ends within a block there is nothing more, and no position to read on from.
+        // Behind a read that ends within a block there is nothing more, or only the page cache can tell.
         while done < into.len() && done % BLOCK == 0 {
-            match self.0.read_at(&mut into[done..], at + done as u64) {
-                Ok(0) => break,
+            match self.blocks().read_at(&mut into[done..], at + done as u64) {
+                Ok(0) => return Ok(done),
                 Ok(got) => done += got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -174,11 +209,11 @@ impl VfsFile for RealFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::fdatasync(&self.0)?)
+        Ok(rustix::fs::fdatasync(&self.file)?)
     }
 
     fn allocate(&self, length: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, length) {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, length) {
             Ok(()) => Ok(()),
             // Without the call there is no reservation, and a full disk shows itself at the write.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.truncate(length.max(self.len()?)),
@@ -187,6 +222,6 @@ impl VfsFile for RealFile {
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.file.set_len(length)
     }
 }

@@ -41,6 +41,9 @@ pub(crate) struct Consume {
     /// End after so many records
     #[arg(long, value_name = "N")]
     max: Option<u64>,
+    /// How long the group waits for this member if it is killed, in seconds
+    #[arg(long, value_name = "SECONDS", requires = "group", value_parser = clap::value_parser!(u64).range(1..))]
+    session_timeout: Option<u64>,
     /// Only this partition of each topic
     #[arg(long, value_name = "N", conflicts_with = "group")]
     partition: Option<i32>,
@@ -100,7 +103,7 @@ impl Consume {
             auto_commit: None,
             reset,
             heartbeat_interval: HEARTBEAT_INTERVAL,
-            session_timeout: SESSION_TIMEOUT,
+            session_timeout: self.session_timeout.map_or(SESSION_TIMEOUT, Duration::from_secs),
             ..ConsumerConfig::default()
         };
         let topics = session.topics(&self.topics).await?;

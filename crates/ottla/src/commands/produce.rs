@@ -107,7 +107,9 @@ impl Produce {
         let (key, value) = match &self.key_separator {
             Some(separator) => {
                 let (key, value) = split(&line, separator.as_bytes()).ok_or_else(|| {
-                    let what = format!("line {number} has no {separator:?}, so no key; the lines before it were sent");
+                    let what = format!(
+                        "line {number} has no {separator:?}, so no key; it and the lines behind it are not sent"
+                    );
                     Failure::failed(what)
                 })?;
                 (Some(key), value)

@@ -1,10 +1,11 @@
 //! `ottla serve`: run a broker.
 
 use std::io::{IsTerminal, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use ottla_broker::Running;
+use ottla_broker::{OpenFault, Running, StartFault};
 use ottla_cluster::config::{BrokerConfig, BrokerConfigLoader, Profile};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
@@ -21,11 +22,11 @@ pub(crate) struct Serve {
     /// Directory for all data; made if it does not exist [default: ./ottla-data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:9092]
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:9092, in production all addresses]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     listen: Option<String>,
     /// Address that clients are told to come back to [default: the one they used]
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     advertise: Option<String>,
     /// A properties file in Kafka's format
     #[arg(long, value_name = "FILE")]
@@ -47,7 +48,9 @@ impl Serve {
             .build()
             .map_err(|error| Failure::failed(format!("the runtime cannot start: {error}")))?;
         runtime.block_on(async {
-            let running = ottla_broker::start(config).await.map_err(Failure::failed)?;
+            let running = ottla_broker::start(config)
+                .await
+                .map_err(|fault| cannot_start(&fault))?;
             announce(&running)?;
             wait_for_the_end()
                 .await
@@ -92,6 +95,25 @@ impl Serve {
     }
 }
 
+/// Why the broker does not start, and what helps.
+fn cannot_start(fault: &StartFault) -> Failure {
+    let help = match fault {
+        StartFault::Listen { cause, .. } if cause.kind() == std::io::ErrorKind::AddrInUse => {
+            "; perhaps a broker runs there already, or choose another address with --listen"
+        }
+        StartFault::Open(OpenFault::InUse(_)) => "; stop that one, or choose another directory with --data",
+        _ => "",
+    };
+    Failure::failed(format!("{fault}{help}"))
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("not HOST:PORT; examples: 127.0.0.1:9092, [::1]:9092, broker.example:9092".to_owned()),
+    }
+}
+
 fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
@@ -108,7 +130,7 @@ fn log_to_stderr() {
 
 /// The one line on stdout: whoever started the broker may wait for it instead of trying the port.
 fn announce(running: &Running) -> Result<(), Failure> {
-    let address = running.address();
+    let address = reachable(running.address());
     let ready = serde_json::json!({ "ready": {
         "bootstrap": address.to_string(),
         "data": running.directory().display().to_string(),
@@ -119,8 +141,25 @@ fn announce(running: &Running) -> Result<(), Failure> {
     writeln!(stdout, "{ready}")
         .and_then(|()| stdout.flush())
         .map_err(|error| Failure::failed(format!("stdout: {error}")))?;
+    if !running.address().ip().is_loopback() {
+        warn!(
+            "listening on {}: whoever reaches it may read, write and delete everything, for there is no authentication yet",
+            running.address()
+        );
+    }
     info!("ready at {address}; try: ottla topic create orders --partitions 6 --bootstrap {address}");
     Ok(())
+}
+
+/// An address to connect to from here, also where the broker listens on all of them.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
 }
 
 async fn wait_for_the_end() -> std::io::Result<()> {

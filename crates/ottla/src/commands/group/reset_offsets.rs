@@ -173,10 +173,16 @@ impl ResetOffsets {
         };
         let again = counted(total(Effect::ReadAgain), "record");
         let skipped = counted(total(Effect::Skipped), "record");
+        let first = match total(Effect::First) {
+            0 => String::new(),
+            records => format!(", {} read for the first time", counted(records, "record")),
+        };
         match self.execute {
-            true => say(format_args!("done: {again} will be read again, {skipped} skipped")),
+            true => say(format_args!(
+                "done: {again} will be read again, {skipped} skipped{first}"
+            )),
             false => say(format_args!(
-                "nothing is changed yet: {again} would be read again, {skipped} skipped. Add --execute to do it"
+                "nothing is changed yet: {again} would be read again, {skipped} skipped{first}. Add --execute to do it"
             )),
         }
         Ok(())

@@ -11,6 +11,7 @@ use crate::session::{Session, Shared, assignment};
 ///
 /// Partitions are only ever added. Keys go to other partitions from then on.
 #[derive(Args)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true).args(["partitions", "set", "unset"]))]
 #[command(after_help = "Examples:
   ottla topic alter orders --partitions 12
   ottla topic alter orders --set retention.ms=3600000 --unset cleanup.policy")]
@@ -19,7 +20,6 @@ pub(crate) struct Alter {
     name: String,
     /// How many partitions it shall have in all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
-    #[arg(required_unless_present_any = ["set", "unset"])]
     partitions: Option<i32>,
     /// Set a property, by Kafka's name; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
