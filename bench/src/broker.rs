@@ -1,45 +1,107 @@
-//! The broker under measurement, as a process seen from outside.
+//! The broker under measurement, whichever it is: started, looked at from outside, stopped; never spoken to from here.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+pub mod kafka;
+mod left_behind;
+pub mod librdkafka;
+pub mod null;
+mod ottla;
+pub mod process;
+
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+pub use left_behind::end_all;
+use process::Process;
+
+/// Settings both brokers get, so that rows compare the same: groups form at once, and a deleted topic's files go soon.
+const SETTINGS: &[&str] = &["group.initial.rebalance.delay.ms=0", "log.segment.delete.delay.ms=1000"];
+
+/// Which broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The binary built here.
+    Ottla,
+    /// Apache Kafka.
+    Kafka,
+    /// One that accepts everything and keeps nothing, which shows what the client alone costs.
+    Null,
+}
 
 /// A running broker; killed, and its directory removed, when dropped.
 pub struct Broker {
-    child: Child,
+    kind: Kind,
+    process: Process,
+    child: Option<Child>,
     address: String,
     directory: PathBuf,
+    began: Instant,
     keep: bool,
 }
 
 impl Broker {
-    /// Starts the binary and waits for its line of JSON.
-    pub fn start(binary: &Path, directory: PathBuf) -> Result<Broker, String> {
-        let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(&directory)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("{}: {error}", binary.display()))?;
-        let mut line = String::new();
-        let stdout = child.stdout.take().ok_or("the broker has no stdout")?;
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .map_err(|error| error.to_string())?;
-        let ready: serde_json::Value = serde_json::from_str(&line).map_err(|_| format!("no broker: {line:?}"))?;
-        let address = ready["ready"]["bootstrap"]
-            .as_str()
-            .ok_or("no bootstrap address")?
-            .to_string();
-        Ok(Broker {
+    /// Starts a broker on a fresh directory. `binary` is Ottla's, `settings` are properties beside the common ones.
+    pub fn start(kind: Kind, binary: &Path, settings: &[&str]) -> Result<Broker, String> {
+        Broker::start_in(kind, binary, fresh_directory()?, settings)
+    }
+
+    /// Starts a broker on a directory that may have been used by the same kind before.
+    pub fn start_in(kind: Kind, binary: &Path, directory: PathBuf, settings: &[&str]) -> Result<Broker, String> {
+        let settings: Vec<String> = SETTINGS.iter().chain(settings).map(|one| (*one).to_owned()).collect();
+        left_behind::directory(&directory);
+        let spawned = Instant::now();
+        let (child, id, address) = match kind {
+            Kind::Ottla => from_child(ottla::start(binary, &directory, &settings)?),
+            Kind::Null => {
+                let own = std::env::current_exe().map_err(|error| error.to_string())?;
+                from_child(ottla::first_line(Command::new(own).arg(null::COMMAND))?)
+            }
+            Kind::Kafka => {
+                let (id, address) = kafka::start(&directory, &settings)?;
+                (None, id, address)
+            }
+        };
+        left_behind::process(id);
+        let process = Process::new(id);
+        let broker = Broker {
+            kind,
+            process,
+            began: child.as_ref().map_or_else(|| process.began(), |_| Ok(spawned))?,
             child,
             address,
             directory,
             keep: false,
-        })
+        };
+        broker.wait_until_open()?;
+        Ok(broker)
+    }
+
+    /// Waits until it takes connections; that it serves them is for the caller to find out.
+    fn wait_until_open(&self) -> Result<(), String> {
+        let deadline = self.began + OPEN_MAX;
+        while TcpStream::connect(&self.address).is_err() {
+            if !self.process.is_running() || Instant::now() > deadline {
+                return Err(format!(
+                    "the broker did not start:\n{}",
+                    kafka::last_words(&self.directory)
+                ));
+            }
+            thread::sleep(OPEN_STEP);
+        }
+        Ok(())
+    }
+
+    /// When its process began.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Which one it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Where clients reach it.
@@ -47,68 +109,77 @@ impl Broker {
         &self.address
     }
 
-    /// SIGKILL; the directory stays.
-    pub fn kill(&mut self) -> Result<(), String> {
+    /// Its process.
+    pub fn process(&self) -> Process {
+        self.process
+    }
+
+    /// Waits until it has nothing to do any more, such as work put off by the load before; not longer than a few seconds.
+    pub fn settle(&self) -> Result<(), String> {
+        let deadline = Instant::now() + SETTLE_MAX;
+        let mut before = self.process.cpu_seconds()?;
+        while Instant::now() < deadline {
+            thread::sleep(SETTLE_STEP);
+            let now = self.process.cpu_seconds()?;
+            if now - before <= SETTLE_STEP.as_secs_f64() * SETTLED_SHARE {
+                return Ok(());
+            }
+            before = now;
+        }
+        Ok(())
+    }
+
+    /// SIGKILL; the directory stays, for a broker that is started on it again.
+    pub fn kill(self) -> Result<PathBuf, String> {
+        self.leave()
+    }
+
+    fn leave(mut self) -> Result<PathBuf, String> {
         self.keep = true;
-        self.child
-            .kill()
-            .and_then(|()| self.child.wait())
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        self.end()?;
+        Ok(self.directory.clone())
     }
 
-    /// User and system time so far, in seconds.
-    pub fn cpu_seconds(&self) -> Result<f64, String> {
-        let text = self.proc("stat")?;
-        let fields: Vec<&str> = text.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks = |index: usize| {
-            fields
-                .get(index)
-                .and_then(|field| field.parse::<f64>().ok())
-                .unwrap_or(f64::NAN)
-        };
-        // Fields 14 and 15 of proc(5), counted behind the command's name; Linux counts in hundredths of a second.
-        Ok((ticks(11) + ticks(12)) / 100.0)
+    /// SIGTERM, and waits for its end; the directory stays, for a broker that is started on it again.
+    pub fn stop(self) -> Result<PathBuf, String> {
+        self.process.terminate()?;
+        self.leave()
     }
 
-    /// Resident memory in MB.
-    pub fn resident_mb(&self) -> Result<f64, String> {
-        let text = self.proc("status")?;
-        let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-        let kib = line
-            .split_whitespace()
-            .nth(1)
-            .and_then(|number| number.parse::<f64>().ok());
-        kib.map(|kib| kib * 1024.0 / 1e6).ok_or_else(|| "no VmRSS".to_string())
-    }
-
-    /// Open descriptors.
-    pub fn open_files(&self) -> Result<usize, String> {
-        let path = format!("/proc/{}/fd", self.child.id());
-        fs::read_dir(&path)
-            .map(Iterator::count)
-            .map_err(|error| format!("{path}: {error}"))
-    }
-
-    fn proc(&self, name: &str) -> Result<String, String> {
-        let path = format!("/proc/{}/{name}", self.child.id());
-        fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))
+    fn end(&mut self) -> Result<(), String> {
+        match &mut self.child {
+            Some(child) => {
+                // It may have ended by itself.
+                let _ = child.kill();
+                child.wait().map_err(|error| error.to_string())?;
+            }
+            None => self.process.kill()?,
+        }
+        left_behind::gone(self.process.id());
+        Ok(())
     }
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        // It may have been killed already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let ended = self.end();
         if !self.keep {
+            // Whatever is left of it lies under the system's temporary directory.
             let _ = fs::remove_dir_all(&self.directory);
+        }
+        if let Err(failure) = ended {
+            eprintln!("ottla-bench: {failure}");
         }
     }
 }
 
+fn from_child((child, address): (Child, String)) -> (Option<Child>, u32, String) {
+    let id = child.id();
+    (Some(child), id, address)
+}
+
 /// A directory of its own for each broker, below the system's temporary one.
-pub fn fresh_directory() -> Result<PathBuf, String> {
+fn fresh_directory() -> Result<PathBuf, String> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let directory = std::env::temp_dir().join(format!("ottla-bench-{}-{number}", std::process::id()));
@@ -117,3 +188,13 @@ pub fn fresh_directory() -> Result<PathBuf, String> {
         _ => Ok(directory),
     }
 }
+
+/// How often a starting broker is asked for a connection, and how long.
+const OPEN_STEP: Duration = Duration::from_millis(2);
+const OPEN_MAX: Duration = Duration::from_secs(180);
+/// How often a broker is looked at to see whether it rests.
+const SETTLE_STEP: Duration = Duration::from_millis(200);
+/// The share of one CPU below which it rests.
+const SETTLED_SHARE: f64 = 0.05;
+/// How long it is waited for.
+const SETTLE_MAX: Duration = Duration::from_secs(8);

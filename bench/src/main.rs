@@ -1,32 +1,45 @@
-//! The speed table: what the built binary costs, measured from outside.
+//! The comparison bench: Ottla, and if wanted Apache Kafka beside it, measured from outside on the same machine.
 //!
-//! `ottla-bench [BINARY [PART]]` starts brokers on fresh directories, loads them over the wire with batches made beforehand, and
-//! prints one row a figure with its median and spread. Broker CPU is the broker process's own, user and system.
+//! Passes over the brokers alternate; each starts a broker, warms it, runs the cases and stops it. The figures of all passes
+//! become one table. Nothing here knows how a broker works inside.
 
+mod admin;
+mod arguments;
 mod broker;
+mod case;
+mod figure;
+mod ground;
+mod group_admin;
 mod load;
-mod row;
+mod machine;
+mod pass;
+mod report;
+mod rows;
+mod samples;
+mod stage;
+mod statistics;
+mod table;
 mod wire;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::broker::Broker;
-use crate::row::Row;
-
-/// Bytes produced for the cost row, per run.
-const COST_BYTES: u64 = 1 << 30;
-/// Runs of a quick row.
-const RUNS: usize = 15;
-/// Runs of a heavy row.
-const RUNS_HEAVY: usize = 5;
+use arguments::Arguments;
+use broker::{Kind, null};
+use case::Case;
+use clap::Parser;
+use report::Circumstances;
+use samples::Samples;
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let binary = std::env::args()
-        .nth(1)
-        .map_or_else(|| PathBuf::from("target/release/ottla"), PathBuf::from);
-    match table(&binary, &std::env::args().nth(2).unwrap_or_default()) {
+    let outcome = if std::env::args().nth(1).as_deref() == Some(null::COMMAND) {
+        null::run()
+    } else {
+        machine::raise_file_limit();
+        end_with_signals().and_then(|()| bench(&Arguments::parse()))
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("ottla-bench: {failure}");
@@ -35,121 +48,59 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the rows of one part (`start`, `idle`, `produce`, `reopen`, `partitions`), or of all if none is named.
-fn table(binary: &Path, part: &str) -> Result<(), String> {
-    let wanted = |name: &str| part.is_empty() || part == name;
-    println!("{}", row::HEAD);
-    if wanted("start") {
-        println!("{}", start_to_first_ack(binary)?);
+fn bench(arguments: &Arguments) -> Result<(), String> {
+    let started = Instant::now();
+    let (cases, rules, pairs) = (arguments.cases()?, arguments.rules(), arguments.pairs());
+    let mut samples = Samples::default();
+    let against: &[Kind] = if arguments.against.is_some() {
+        pass::run(Kind::Null, &arguments.binary, &cases, rules, &mut samples);
+        &[Kind::Ottla, Kind::Kafka]
+    } else {
+        &[Kind::Ottla]
+    };
+    for pair in 1..=pairs {
+        samples.pass = pair;
+        let due = cases.iter().filter(|case| case.runs_in(pair, pairs));
+        let due: Vec<Case> = due.copied().collect();
+        for kind in against {
+            eprintln!("== pass {pair} of {pairs}, {:.0} s", started.elapsed().as_secs_f64());
+            pass::run(*kind, &arguments.binary, &due, rules, &mut samples);
+        }
     }
-    if wanted("idle") {
-        println!("{}", idle_memory(binary)?);
+    let how = Circumstances {
+        command: &arguments.command(),
+        rules,
+        pairs,
+        took: started.elapsed(),
+    };
+    let page = report::markdown(&cases, &samples, &how);
+    println!("{page}");
+    let place = report::write(&arguments.results, &arguments.name(), &page, &samples, &how)?;
+    eprintln!("written to {}", place.display());
+    match samples.failures.len() {
+        0 => Ok(()),
+        failed => Err(format!("{failed} times a case failed; the report says which")),
     }
-    if wanted("produce") {
-        let (cost, rate, memory) = produce_cost(binary)?;
-        println!("{cost}\n{rate}\n{memory}");
-    }
-    if wanted("reopen") {
-        println!(
-            "{}",
-            reopen(binary, "open again after SIGKILL, little data", 64 * 1024, RUNS)?
-        );
-        println!(
-            "{}",
-            reopen(
-                binary,
-                "open again after SIGKILL, 1 GiB just written",
-                COST_BYTES,
-                RUNS_HEAVY
-            )?
-        );
-    }
-    if wanted("partitions") {
-        many_partitions(binary)?.iter().for_each(|row| println!("{row}"));
-    }
+}
+
+/// An interrupted run leaves no broker and no data behind.
+fn end_with_signals() -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("signals cannot be received: {error}"))?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                eprintln!("ottla-bench: signals cannot be received; an interrupted run leaves data behind");
+                return;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            broker::end_all(130)
+        });
+    });
     Ok(())
-}
-
-fn start_to_first_ack(binary: &Path) -> Result<Row, String> {
-    let mut row = Row::new("start on an empty directory to first acknowledged record", "ms", 25.0);
-    for _ in 0..RUNS {
-        let directory = broker::fresh_directory()?;
-        let started = Instant::now();
-        let broker = Broker::start(binary, directory)?;
-        let mut client = load::Client::connect(broker.address())?;
-        client.create_topic("first", 1)?;
-        client.produce_and_wait("first", 0, &load::batch(1, 1024))?;
-        row.add(started.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(row)
-}
-
-fn idle_memory(binary: &Path) -> Result<Row, String> {
-    let mut row = Row::new("idle resident memory", "MB", 15.0);
-    for _ in 0..RUNS_HEAVY {
-        let broker = Broker::start(binary, broker::fresh_directory()?)?;
-        std::thread::sleep(Duration::from_secs(1));
-        row.add(broker.resident_mb()?);
-    }
-    Ok(row)
-}
-
-fn produce_cost(binary: &Path) -> Result<(Row, Row, Row), String> {
-    let mut cost = Row::new(
-        "produce, durable: broker CPU per GB (1 KiB records, 64 KiB batches, 16 partitions)",
-        "CPU-s/GB",
-        1.0,
-    );
-    let mut rate = Row::new("produce, durable: throughput in the same runs", "MB/s", f64::NAN);
-    let mut memory = Row::new("resident memory after them", "MB", f64::NAN);
-    for _ in 0..RUNS_HEAVY {
-        let broker = Broker::start(binary, broker::fresh_directory()?)?;
-        load::Client::connect(broker.address())?.create_topic("cost", 16)?;
-        load::produce(broker.address(), "cost", 16, COST_BYTES / 4)?;
-        let (before, started) = (broker.cpu_seconds()?, Instant::now());
-        load::produce(broker.address(), "cost", 16, COST_BYTES)?;
-        let seconds = started.elapsed().as_secs_f64();
-        cost.add((broker.cpu_seconds()? - before) / (COST_BYTES as f64 / 1e9));
-        rate.add(COST_BYTES as f64 / 1e6 / seconds);
-        memory.add(broker.resident_mb()?);
-    }
-    Ok((cost, rate, memory))
-}
-
-fn reopen(binary: &Path, name: &str, bytes: u64, runs: usize) -> Result<Row, String> {
-    let limit = if bytes >= COST_BYTES { 3_000.0 } else { 30.0 };
-    let mut row = Row::new(name, "ms", limit);
-    for _ in 0..runs {
-        let directory = broker::fresh_directory()?;
-        let mut broker = Broker::start(binary, directory.clone())?;
-        load::Client::connect(broker.address())?.create_topic("again", 16)?;
-        load::produce(broker.address(), "again", 16, bytes)?;
-        broker.kill()?;
-        let started = Instant::now();
-        let broker = Broker::start(binary, directory)?;
-        let mut client = load::Client::connect(broker.address())?;
-        client.produce_and_wait("again", 0, &load::batch(1, 1024))?;
-        row.add(started.elapsed().as_secs_f64() * 1e3);
-    }
-    Ok(row)
-}
-
-fn many_partitions(binary: &Path) -> Result<Vec<Row>, String> {
-    const COUNT: i32 = 10_000;
-    let mut create = Row::new("create a topic of 10,000 partitions", "ms", f64::NAN);
-    let mut serve = Row::new("write one record to each of them and wait for all", "ms", f64::NAN);
-    let mut files = Row::new("files open a while later", "", f64::NAN);
-    let mut memory = Row::new("resident memory then", "MB", f64::NAN);
-    let broker = Broker::start(binary, broker::fresh_directory()?)?;
-    let mut client = load::Client::connect(broker.address())?;
-    let started = Instant::now();
-    client.create_topic("many", COUNT)?;
-    create.add(started.elapsed().as_secs_f64() * 1e3);
-    let started = Instant::now();
-    client.produce_to_each("many", COUNT, &load::batch(1, 100))?;
-    serve.add(started.elapsed().as_secs_f64() * 1e3);
-    std::thread::sleep(Duration::from_secs(15));
-    files.add(broker.open_files()? as f64);
-    memory.add(broker.resident_mb()?);
-    Ok(vec![create, serve, files, memory])
 }

@@ -1,11 +1,16 @@
-//! Frames on a blocking socket, cheap enough not to be what is measured.
+//! Frames on a blocking socket: for what is asked before and after a load.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::TopicName;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use ottla_wire::{Api, RequestHeader, ResponseHeader};
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One connection.
 pub struct Wire {
@@ -18,6 +23,9 @@ impl Wire {
     pub fn connect(address: &str) -> Result<Wire, String> {
         let socket = TcpStream::connect(address).map_err(|error| format!("{address}: {error}"))?;
         socket.set_nodelay(true).map_err(|error| error.to_string())?;
+        socket
+            .set_read_timeout(Some(PATIENCE))
+            .map_err(|error| error.to_string())?;
         Ok(Wire {
             socket,
             correlation_id: 0,
@@ -32,13 +40,11 @@ impl Wire {
         decode(api, version, answer)
     }
 
-    /// Sends a frame made beforehand.
-    pub fn send(&mut self, frame: &[u8]) -> Result<(), String> {
+    fn send(&mut self, frame: &[u8]) -> Result<(), String> {
         self.socket.write_all(frame).map_err(|error| error.to_string())
     }
 
-    /// Waits for one frame.
-    pub fn receive(&mut self) -> Result<Bytes, String> {
+    fn receive(&mut self) -> Result<Bytes, String> {
         let mut length = [0; 4];
         self.socket.read_exact(&mut length).map_err(|error| error.to_string())?;
         let mut body = vec![0; u32::from_be_bytes(length) as usize];
@@ -63,8 +69,13 @@ pub fn frame<Q: Encodable>(api: Api, version: i16, correlation_id: i32, request:
     Ok(body.freeze())
 }
 
-/// An answer's message.
+/// The message in an answer, which comes without its length.
 pub fn decode<R: Decodable>(api: Api, version: i16, mut answer: Bytes) -> Result<R, String> {
     ResponseHeader::decode(api, version, &mut answer).map_err(|fault| fault.to_string())?;
     ottla_wire::decode_response(api, version, answer).map_err(|fault| fault.to_string())
+}
+
+/// A topic's name as messages hold it.
+pub fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
 }

@@ -7,14 +7,17 @@
 #   kafka.sh run CLASS ARGS...               run one of Kafka's tools, such as org.apache.kafka.tools.DumpLogSegments
 #
 # DIR holds server.properties, broker.log, pid and data/. A DIR that was used before keeps its data.
-# ORACLE_JVM replaces the options of the broker's JVM, ORACLE_WAIT the seconds start waits (60).
+# ORACLE_JVM replaces the options of the broker's JVM, ORACLE_TOOL_JVM those of run's. ORACLE_WAIT is the seconds start waits
+# (60); with 0 it does not wait until the broker answers.
 # Exit codes: 0 done, 1 failed, 2 wrong usage, 3 java or mvn is missing.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=$(cd "$here/.." && pwd)/.cache/oracle
 lib=$cache/lib
-broker_jvm=${ORACLE_JVM:--Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto}
+quick_jvm="-Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto"
+broker_jvm=${ORACLE_JVM:-$quick_jvm}
+tool_jvm=${ORACLE_TOOL_JVM:-$quick_jvm}
 logging="-Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true"
 
 fail() { echo "kafka.sh: $1" >&2; exit "${2:-1}"; }
@@ -132,6 +135,7 @@ start() {
   pid=$!
   echo "$pid" >"$dir/pid"
   deadline=$((SECONDS + ${ORACLE_WAIT:-60}))
+  [[ ${ORACLE_WAIT:-60} != 0 ]] || { echo "$pid"; return; }
   until answers "$port"; do
     kill -0 "$pid" 2>/dev/null || { tail -n 20 "$dir/broker.log" >&2; fail "the broker ended while starting"; }
     ((SECONDS < deadline)) || { kill "$pid"; fail "the broker did not answer in time, see $dir/broker.log"; }
@@ -162,7 +166,7 @@ run() {
   (($# >= 1)) || usage
   install
   # shellcheck disable=SC2086
-  exec java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto $logging -cp "$lib/*" "$@"
+  exec java $tool_jvm $logging -cp "$lib/*" "$@"
 }
 
 (($# >= 1)) || usage

@@ -18,7 +18,8 @@ cargo xtask COMMAND
   tidy            the rules about files that no compiler checks
   fuzz [TARGET] [SECONDS]
                   fuzz one target, or all, from the kept corpus; without SECONDS until interrupted
-  bench [...]     the speed table; see bench/README.md
+  bench [CASE...] [--against kafka] [--quick]
+                  the speed table, alone or beside Kafka; see bench/README.md
 ";
 
 fn main() -> ExitCode {
