@@ -198,10 +198,7 @@ mod tests {
         assert!((usage.foreign_share - 0.1).abs() < 1e-9, "{usage:?}");
         assert!((usage.steal_share - 0.05).abs() < 1e-9, "{usage:?}");
         assert!(usage.is_noisy());
-        let quiet = Reading {
-            at: after.at,
-            ..before
-        };
+        let quiet = Reading { at: after.at, ..before };
         assert!(!between(&before, &quiet, 2).is_noisy());
     }
 }
