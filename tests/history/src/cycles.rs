@@ -58,7 +58,8 @@ fn edges(history: &History, versions: &Versions<'_>) -> Edges {
     };
     for (key, order) in versions.orders() {
         for pair in order.windows(2) {
-            add(versions.writer(key, pair[0].1), versions.writer(key, pair[1].1), WW);
+            let [before, after] = [pair[0], pair[1]].map(|(offset, value)| versions.writer(key, offset, value));
+            add(before, after, WW);
         }
     }
     for (index, operation) in history.operations.iter().enumerate() {
@@ -72,16 +73,12 @@ fn edges(history: &History, versions: &Versions<'_>) -> Edges {
             }
         }
         for (key, (offset, value)) in highest {
-            add(versions.writer(key, value), Some(index), WR);
+            let read = versions.writer(key, *offset, value);
+            add(read, Some(index), WR);
+            let next = versions.next(key, *offset);
+            let missed = next.and_then(|(offset, value)| versions.writer(key, offset, value));
             // A poll may end amid a transaction: it has missed something if that is another's.
-            let missed = versions
-                .next(key, *offset)
-                .and_then(|(_, value)| versions.writer(key, value));
-            add(
-                Some(index),
-                missed.filter(|missed| versions.writer(key, value) != Some(*missed)),
-                RW,
-            );
+            add(Some(index), missed.filter(|missed| read != Some(*missed)), RW);
         }
     }
     edges

@@ -1,9 +1,9 @@
 //! Judges what clients saw of a broker: histories of transactions and polls go in, anomalies come out.
 //!
-//! A [`History`] is made of operations: what one process sent and polled at a time, and how that ended. A value is sent once
-//! to a partition, so that every record can be told from every other. The version order of a partition is its offsets, as
-//! acknowledgements and polls tell them; gaps (markers, aborted records) are left out. What is looked for, and what of it
-//! Kafka allows, is listed in [`Kind`]; the names are those of Jepsen's Kafka workload.
+//! A [`History`] is made of operations: what one process sent and polled at a time, and how that ended. A value is
+//! committed once to a partition, so that every record can be told from every other. The version order of a partition is
+//! its offsets, as acknowledgements and polls tell them; gaps (markers, aborted records) are left out. What is looked for,
+//! and what of it Kafka allows, is listed in [`Kind`]; the names are those of Jepsen's Kafka workload.
 //!
 //! Pure: knows no broker, no clock, no client.
 

@@ -60,7 +60,7 @@ fn sources(
     (key, offset, value): (&Key, i64, &str),
     anomalies: &mut Vec<Anomaly>,
 ) {
-    let Some(writer) = versions.writer(key, value) else {
+    let Some(writer) = versions.writer(key, offset, value) else {
         return;
     };
     let (read, wrote) = (&history.operations[reader], &history.operations[writer]);

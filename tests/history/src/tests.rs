@@ -143,6 +143,18 @@ fn an_aborted_record_that_is_read() {
 }
 
 #[test]
+fn a_value_that_was_aborted_and_sent_again() {
+    let told = |offset| {
+        Told::default()
+            .op("p", Outcome::Fail, vec![send("x", "a", 0)])
+            .ok("p", vec![send("x", "a", 2)])
+            .ok("r", vec![poll("x", &[(offset, "a")])])
+    };
+    assert_eq!(told(2).kinds(), []);
+    assert_eq!(told(0).kinds(), [Kind::Duplicate, Kind::AbortedRead]);
+}
+
+#[test]
 fn a_record_that_is_read_too_early() {
     let early = Told::default()
         .ok("p", vec![send("x", "a", 0)])

@@ -9,8 +9,10 @@ use crate::history::{Action, History, Key, Outcome};
 pub(crate) struct Versions<'a> {
     /// Every value that was seen at an offset, by acknowledgement or poll.
     seen: BTreeMap<&'a Key, BTreeMap<i64, BTreeSet<&'a str>>>,
-    /// The operation that sent a value.
-    writers: HashMap<(&'a Key, &'a str), usize>,
+    /// The operations that sent a value: several, if it was aborted and sent again.
+    writers: HashMap<(&'a Key, &'a str), Vec<(usize, Outcome)>>,
+    /// The one whose record was acknowledged at an offset.
+    placed: HashMap<(&'a Key, i64), (usize, &'a str)>,
     polled: HashMap<&'a Key, BTreeSet<i64>>,
     /// The order of what counts, by partition: committed, or read by somebody.
     order: BTreeMap<&'a Key, Vec<(i64, &'a str)>>,
@@ -21,6 +23,7 @@ impl<'a> Versions<'a> {
         let mut versions = Versions {
             seen: BTreeMap::new(),
             writers: HashMap::new(),
+            placed: HashMap::new(),
             polled: HashMap::new(),
             order: BTreeMap::new(),
         };
@@ -35,8 +38,9 @@ impl<'a> Versions<'a> {
     fn add(&mut self, index: usize, outcome: Outcome, action: &'a Action) {
         match action {
             Action::Send { key, value, offset } => {
-                self.writers.insert((key, value), index);
+                self.writers.entry((key, value)).or_default().push((index, outcome));
                 if let Some(offset) = offset {
+                    self.placed.insert((key, *offset), (index, value));
                     self.see(key, *offset, value, outcome == Outcome::Ok);
                 }
             }
@@ -64,9 +68,16 @@ impl<'a> Versions<'a> {
         }
     }
 
-    /// The operation that sent a value.
-    pub(crate) fn writer(&self, key: &Key, value: &str) -> Option<usize> {
-        self.writers.get(&(key, value)).copied()
+    /// The operation that sent the value at an offset: the one it was acknowledged to; else one of which nobody knows.
+    pub(crate) fn writer(&self, key: &Key, offset: i64, value: &str) -> Option<usize> {
+        if let Some((index, placed)) = self.placed.get(&(key, offset))
+            && *placed == value
+        {
+            return Some(*index);
+        }
+        let all = self.writers.get(&(key, value))?;
+        let unknown = all.iter().find(|(_, outcome)| *outcome == Outcome::Info);
+        unknown.or(all.last()).map(|(index, _)| *index)
     }
 
     /// Every partition with its records that count, by offset.
