@@ -20,6 +20,7 @@ pub enum Extent {
 const INSTALLERS: &[(&str, &str)] = &[
     ("install Kafka", "tests/oracle/kafka.sh"),
     ("install the Java client", "tests/clients/java/install.sh"),
+    ("install Kafka Streams", "tests/clients/streams/install.sh"),
     ("install the Python clients", "tests/clients/python/install.sh"),
     ("install the Go clients", "tests/clients/go/install.sh"),
     ("install the Node client", "tests/clients/node/install.sh"),
@@ -27,6 +28,10 @@ const INSTALLERS: &[(&str, &str)] = &[
 
 /// Seconds each fuzz target gets within the test command.
 const FUZZ_SECONDS: &str = "5";
+
+/// How often broker or client is killed for each transactional client within the test command; `ottla-scenes kills` alone
+/// does so a hundred times.
+const TRANSACTION_KILLS: &str = "4";
 
 /// Runs the tests.
 pub fn run(extent: Extent) -> Outcome {
@@ -96,6 +101,11 @@ fn black_box(extent: Extent) -> Outcome {
         "scenes",
         scenes,
         &["run", "--broker", "ottla", "--binary", binary, "--jobs", "8"],
+    )?;
+    step::run(
+        "kills amid transactions",
+        scenes,
+        &["kills", "--binary", binary, "--kills", TRANSACTION_KILLS],
     )?;
     step::run(
         "crash checks",
