@@ -122,7 +122,7 @@ fn black_box(extent: Extent) -> Outcome {
     Ok(())
 }
 
-/// Ottla's own client, whose tests want a broker; the one that restarts it is left to the crash checks.
+/// Ottla's own client, whose tests want a broker. The one that wants it restarted is run by hand: see its head.
 fn own_client() -> Outcome {
     let ottla = Ottla::start(&[])?;
     let bootstrap = format!("OTTLA_TEST_BOOTSTRAP={}", ottla.address);

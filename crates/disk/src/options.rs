@@ -31,6 +31,8 @@ pub struct StoreOptions {
     pub tail_cache_bytes: usize,
     /// `ottla.segment.direct.bytes.min`: pieces of segments of at least so many bytes are written and read past the page cache.
     pub bulk_bytes_min: usize,
+    /// From how many partitions on a checkpoint syncs the whole file system instead of each of their files.
+    pub sync_together_min: usize,
     /// Segment files open at a time.
     pub open_files_max: usize,
     /// `log.cleaner.dedupe.buffer.size`: memory for the keys of one round of compaction; `None` if nothing is compacted.
@@ -52,6 +54,7 @@ impl StoreOptions {
             checkpoint_age: Duration::from_secs(60),
             tail_cache_bytes: 32 << 20,
             bulk_bytes_min: 128 << 10,
+            sync_together_min: 64,
             open_files_max: 256,
             dedupe_bytes: Some(128 << 20),
             threads: true,

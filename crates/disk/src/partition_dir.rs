@@ -9,7 +9,7 @@ use ottla_model::{Offset, ProducerId, TopicId, TopicPartition};
 
 use crate::segment::name_of;
 use crate::text::{partition_metadata, topic_of_metadata};
-use crate::vfs::{Vfs, fault, final_fault, read_file, replace_file};
+use crate::vfs::{Replacements, Vfs, fault, final_fault, read_file};
 
 const METADATA: &str = "partition.metadata";
 const EPOCHS: &str = "leader-epoch-checkpoint";
@@ -57,14 +57,23 @@ impl PartitionDir {
     /// Makes the directory with its metadata, durable on return: no segment ever lies in a directory that does not say
     /// whose it is, so that a new topic never takes over what is left of an old one of its name.
     pub fn create(&self) -> Result<(), StorageFault> {
-        self.vfs
-            .make_dir(&self.path)
-            .map_err(|error| fault("create", &self.path, &error))?;
-        let text = partition_metadata(self.topic);
-        replace_file(&*self.vfs, &self.path.join(METADATA), Bytes::from(text))?;
+        self.make(&mut self.replacements())?;
         self.sync()?;
         let root = self.path.parent().unwrap_or(&self.path);
         self.vfs.sync_dir(root).map_err(|error| fault("sync", root, &error))
+    }
+
+    /// The same, durable when the files are.
+    pub fn make(&self, files: &mut Replacements<'_>) -> Result<(), StorageFault> {
+        self.vfs
+            .make_dir(&self.path)
+            .map_err(|error| fault("create", &self.path, &error))?;
+        files.write(&self.path.join(METADATA), Bytes::from(partition_metadata(self.topic)))
+    }
+
+    /// Files that replace others in it, one by one.
+    pub fn replacements(&self) -> Replacements<'_> {
+        Replacements::one_by_one(&*self.vfs)
     }
 
     /// Makes its names durable.
@@ -114,8 +123,13 @@ impl PartitionDir {
     }
 
     /// Writes a producer snapshot; durable once the directory is synced.
-    pub fn write_producer_snapshot(&self, at: Offset, snapshot: Bytes) -> Result<(), StorageFault> {
-        replace_file(&*self.vfs, &name_of(&self.path, at, "snapshot"), snapshot)
+    pub fn write_producer_snapshot(
+        &self,
+        at: Offset,
+        snapshot: Bytes,
+        files: &mut Replacements<'_>,
+    ) -> Result<(), StorageFault> {
+        files.write(&name_of(&self.path, at, "snapshot"), snapshot)
     }
 
     /// Removes the producer snapshots before the last that lies at or below `settled_end`: later ones may lie beyond what
@@ -139,8 +153,8 @@ impl PartitionDir {
     }
 
     /// Writes the leader epochs; durable once the directory is synced.
-    pub fn write_epochs(&self, epochs: &Epochs) -> Result<(), StorageFault> {
-        replace_file(&*self.vfs, &self.path.join(EPOCHS), Bytes::from(epochs.to_checkpoint()))
+    pub fn write_epochs(&self, epochs: &Epochs, files: &mut Replacements<'_>) -> Result<(), StorageFault> {
+        files.write(&self.path.join(EPOCHS), Bytes::from(epochs.to_checkpoint()))
     }
 
     /// The aborted transactions of all `.txnindex` files.
@@ -167,7 +181,12 @@ impl PartitionDir {
     }
 
     /// Writes the `.txnindex` of a segment; durable once the directory is synced.
-    pub fn write_aborted(&self, base: Offset, aborted: &[EndedTransaction]) -> Result<(), StorageFault> {
+    pub fn write_aborted(
+        &self,
+        base: Offset,
+        aborted: &[EndedTransaction],
+        files: &mut Replacements<'_>,
+    ) -> Result<(), StorageFault> {
         let mut bytes = BytesMut::with_capacity(aborted.len() * ABORTED_LENGTH);
         for ended in aborted {
             bytes.put_i16(0);
@@ -176,7 +195,7 @@ impl PartitionDir {
             bytes.put_i64(ended.last.0);
             bytes.put_i64(ended.last_stable.0);
         }
-        replace_file(&*self.vfs, &name_of(&self.path, base, "txnindex"), bytes.freeze())
+        files.write(&name_of(&self.path, base, "txnindex"), bytes.freeze())
     }
 
     /// Gives the directory a name that says that it goes, or that nobody knows whose it is ([`STRAY`]); the name is

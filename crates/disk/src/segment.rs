@@ -187,19 +187,33 @@ impl Segment {
         for part in [Part::Offsets, Part::Times] {
             let file = self.file(part, Open::Create)?;
             let write = || {
-                let mut state = self.lock();
-                match part {
-                    Part::Offsets if state.offsets.is_dirty() => state.offsets.write(&*file)?,
-                    Part::Times if state.times.is_dirty() => state.times.write(&*file)?,
-                    _ => {}
-                }
-                drop(state);
+                self.lock().write_index(part, &*file)?;
                 file.sync()
             };
             write().map_err(|error| self.flush_fault(part, &error))?;
         }
         self.lock().dirty = false;
         Ok(())
+    }
+
+    /// Writes what is pending of its indexes and counts as synced: the caller syncs all of the file system, or calls
+    /// [`Segment::not_synced`].
+    pub fn prepare_sync(&self) -> Result<(), StorageFault> {
+        if !self.is_dirty() {
+            return Ok(());
+        }
+        for part in [Part::Offsets, Part::Times] {
+            let file = self.file(part, Open::Create)?;
+            let written = self.lock().write_index(part, &*file);
+            written.map_err(|error| self.fault(part, "write", &error))?;
+        }
+        self.lock().dirty = false;
+        Ok(())
+    }
+
+    /// Takes back that it was synced.
+    pub fn not_synced(&self) {
+        self.lock().dirty = true;
     }
 
     /// The segment takes no more batches: the time index gets its last entry, as Kafka's does.
@@ -697,6 +711,14 @@ impl State {
         self.unindexed += size as u64;
         self.size = position + size as u64;
         self.next = header.next_offset();
+    }
+
+    fn write_index(&mut self, part: Part, file: &dyn VfsFile) -> io::Result<()> {
+        match part {
+            Part::Offsets if self.offsets.is_dirty() => self.offsets.write(file),
+            Part::Times if self.times.is_dirty() => self.times.write(file),
+            _ => Ok(()),
+        }
     }
 
     fn note_time(&mut self, timestamp: Millis, offset: i32) {

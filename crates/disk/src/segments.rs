@@ -134,6 +134,33 @@ impl DiskSegments {
         &self.dir
     }
 
+    /// Whether the directory is still to be made.
+    pub fn lacks_dir(&self) -> bool {
+        !self.list().dir_exists
+    }
+
+    /// The directory was made, durably.
+    pub fn dir_was_made(&self) {
+        self.list().dir_exists = true;
+    }
+
+    /// Gets ready for a sync of the whole file system, after which everything appended until now is durable. Where that
+    /// fails, [`DiskSegments::not_synced`] takes it back.
+    pub fn prepare_sync(&self) -> Result<(), StorageFault> {
+        let _change = self.lock_change();
+        let segments = self.list().segments.clone();
+        segments.iter().try_for_each(|segment| segment.prepare_sync())?;
+        self.list().names_dirty = false;
+        Ok(())
+    }
+
+    /// Everything is to be synced again.
+    pub fn not_synced(&self) {
+        let mut list = self.list();
+        list.names_dirty = true;
+        list.segments.iter().for_each(|segment| segment.not_synced());
+    }
+
     /// Bytes of the files.
     pub fn bytes(&self) -> u64 {
         let list = self.list();

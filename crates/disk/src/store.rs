@@ -33,7 +33,7 @@ use crate::options::{OpenFault, RecoveryReport, StoreOptions};
 use crate::partition_dir::{DELETED, PartitionDir, STRAY, remove_dir};
 use crate::segments::{DiskSegments, SegmentConfig, SegmentsOpening};
 use crate::text::{self, Offsets};
-use crate::vfs::{LockGuard, Vfs, fault};
+use crate::vfs::{FileSystem, LockGuard, Vfs, fault};
 
 mod compact;
 mod open;
@@ -60,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) options: StoreOptions,
     pub(crate) journal: Arc<DiskJournal>,
     vfs: Arc<dyn Vfs>,
+    file_system: Arc<dyn FileSystem>,
     root: PathBuf,
     files: Arc<FileCache>,
     clean: bool,

@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -60,8 +60,17 @@ pub trait Vfs: Send + Sync {
     fn make_dir(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty directory.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
+    /// The file system that a path lies on.
+    fn file_system(&self, path: &Path) -> io::Result<Arc<dyn FileSystem>>;
     /// Locks a file against other processes; `None` if another one holds it.
     fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>>;
+}
+
+/// All files of one file system together.
+pub trait FileSystem: Send + Sync {
+    /// Makes everything durable that was written to it before, contents and names. Much cheaper than to sync many files one by
+    /// one, dearer than a few. A failure may be that of a file of somebody else.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file. Positions are explicit; there is no cursor.
@@ -113,12 +122,60 @@ pub(crate) fn read_file(vfs: &dyn Vfs, path: &Path) -> Result<Option<Bytes>, Sto
     read().map(Some).map_err(|error| fault("read", path, &error))
 }
 
+/// Small files that replace others: one by one, each durable before it gets its name, or together.
+pub struct Replacements<'a> {
+    vfs: &'a dyn Vfs,
+    /// Temporary and final names, if they get those together.
+    waiting: Option<Vec<(PathBuf, PathBuf)>>,
+}
+
+impl<'a> Replacements<'a> {
+    /// Each file is in place when it is written.
+    pub fn one_by_one(vfs: &'a dyn Vfs) -> Replacements<'a> {
+        Replacements { vfs, waiting: None }
+    }
+
+    /// The caller syncs the file system before [`Replacements::put_in_place`], and again behind it.
+    pub fn together(vfs: &'a dyn Vfs) -> Replacements<'a> {
+        Replacements {
+            vfs,
+            waiting: Some(Vec::new()),
+        }
+    }
+
+    /// Writes a file.
+    pub fn write(&mut self, path: &Path, content: Bytes) -> Result<(), StorageFault> {
+        let Some(waiting) = &mut self.waiting else {
+            return replace_file(self.vfs, path, content);
+        };
+        let temporary = temporary_name(path);
+        let file = self.vfs.open(&temporary, Open::Empty);
+        let written = file.and_then(|file| file.write_at(&[content], 0));
+        written.map_err(|error| fault("write", &temporary, &error))?;
+        waiting.push((temporary, path.to_path_buf()));
+        Ok(())
+    }
+
+    /// Gives the files that wait their names.
+    pub fn put_in_place(self) -> Result<(), StorageFault> {
+        for (temporary, path) in self.waiting.into_iter().flatten() {
+            let renamed = self.vfs.rename(&temporary, &path);
+            renamed.map_err(|error| fault("replace", &path, &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn temporary_name(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
 /// Puts a file in place so that after a crash there is either the old or the new one, whole. The caller syncs the
 /// directory where the new one must be durable on return.
 pub(crate) fn replace_file(vfs: &dyn Vfs, path: &Path, content: Bytes) -> Result<(), StorageFault> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
+    let temporary = temporary_name(path);
     let write = || {
         let file = vfs.open(&temporary, Open::Empty)?;
         file.write_at(&[content], 0)?;

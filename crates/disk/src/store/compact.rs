@@ -260,7 +260,7 @@ impl OpenPartition {
             let here = aborted.iter().filter(|ended| within(ended.last)).copied();
             let here = here.collect::<Vec<_>>();
             if !here.is_empty() {
-                dir.write_aborted(info.base_offset, &here)?;
+                dir.write_aborted(info.base_offset, &here, &mut dir.replacements())?;
                 beside.aborted.insert(info.base_offset, here.len());
             }
         }

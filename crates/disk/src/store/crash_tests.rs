@@ -71,6 +71,8 @@ fn options() -> StoreOptions {
         },
         tail_cache_bytes: 4 << 10,
         bulk_bytes_min: 4 << 10,
+        // Of three partitions: now together, now one by one.
+        sync_together_min: 2,
         open_files_max: 5,
         threads: false,
         ..StoreOptions::new(Identity {

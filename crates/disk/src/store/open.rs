@@ -68,6 +68,7 @@ pub(super) fn open(
             Bulk::new(options.bulk_bytes_min),
         )),
         journal: Arc::new(journal),
+        file_system: vfs.file_system(root).map_err(|error| fault("open", root, &error))?,
         root: root.to_path_buf(),
         clean: report.clean,
         partitions: Mutex::new(HashMap::new()),

@@ -1,15 +1,16 @@
 //! The steps in the background: settling, checkpoints, retention, the clean stop.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ottla_log::{Lsn, SegmentInfo, Segments, StorageFault, StoredBatch, TrimFault};
 use ottla_model::{Millis, Offset, PartitionId};
 
-use super::{OpenPartition, Shared, Work, lock, open};
+use super::{Beside, OpenPartition, Shared, Work, lock, open};
 use crate::checkpoint::Checkpoint;
 use crate::partition_dir::PartitionDir;
 use crate::text::{self, Offsets};
-use crate::vfs::replace_file;
+use crate::vfs::{Replacements, final_fault, replace_file};
 
 /// Bytes written to one partition's segment at once.
 const PIECE_BYTES: usize = 4 << 20;
@@ -23,6 +24,7 @@ impl Shared {
 
     fn settle(&self, work: &mut Work) -> Result<(), StorageFault> {
         let written = self.journal.take_written();
+        self.make_dirs(written.partitions.keys());
         let mut result = Ok(());
         for (id, bytes) in written.partitions {
             if let Some(open) = self.open(id) {
@@ -41,6 +43,32 @@ impl Shared {
             }
         }
         result
+    }
+
+    /// Makes the directories of many new partitions at once: one by one each costs three syncs.
+    fn make_dirs<'a>(&self, ids: impl Iterator<Item = &'a PartitionId>) {
+        let opens = ids.filter_map(|id| self.open(*id));
+        let new = opens.filter(|open| open.segments.lacks_dir()).collect::<Vec<_>>();
+        if new.len() < self.options.sync_together_min {
+            return;
+        }
+        let mut files = Replacements::together(&*self.vfs);
+        let make = || {
+            new.iter().try_for_each(|open| open.segments.dir().make(&mut files))?;
+            self.sync_file_system()?;
+            files.put_in_place()?;
+            self.sync_file_system()
+        };
+        match make() {
+            Ok(()) => new.iter().for_each(|open| open.segments.dir_was_made()),
+            // What is wrong shows itself again when they are made one by one.
+            Err(fault) => tracing::debug!(%fault, "directories were not made together"),
+        }
+    }
+
+    fn sync_file_system(&self) -> Result<(), StorageFault> {
+        let synced = self.file_system.sync();
+        synced.map_err(|error| final_fault("flush", &self.root, &error))
     }
 
     fn settle_partition(&self, work: &mut Work, id: PartitionId, open: &OpenPartition) -> Result<(), StorageFault> {
@@ -121,32 +149,71 @@ impl Shared {
         Ok(upto)
     }
 
-    fn sync_all(&self, work: &mut Work, touched: &std::collections::BTreeSet<PartitionId>) -> Result<(), StorageFault> {
-        for id in touched {
-            let Some(open) = self.open(*id) else {
-                continue;
-            };
-            if let Err(fault) = open.checkpoint() {
-                let space = matches!(fault, StorageFault::Io { out_of_space: true, .. });
-                if !space {
-                    tracing::error!(%fault, partition = %open.name, "a flush of a partition failed; the journal keeps everything from here on");
-                    work.flush_failed = true;
-                }
-                return Err(fault);
+    fn sync_all(&self, work: &mut Work, touched: &BTreeSet<PartitionId>) -> Result<(), StorageFault> {
+        let opens = touched.iter().filter_map(|id| self.open(*id)).collect::<Vec<_>>();
+        let synced = if opens.len() >= self.options.sync_together_min {
+            self.sync_together(work, &opens)
+        } else {
+            self.sync_one_by_one(work, &opens)
+        };
+        if let Err(fault) = synced {
+            if !matches!(fault, StorageFault::Io { out_of_space: true, .. }) {
+                tracing::error!(%fault, "a flush of segments failed; the journal keeps everything from here on");
+                work.flush_failed = true;
             }
+            return Err(fault);
+        }
+        for open in &opens {
             let start = open.partition.offsets().log_start;
             if start > Offset::ZERO {
                 lock(&self.log_starts).insert(open.name.clone(), start);
-            }
-            // A flush of a large segment takes long; what producers wrote meanwhile must not pile up in memory.
-            if self.journal.wants_settling() {
-                self.settle(work)?;
             }
         }
         if !touched.is_empty() {
             self.sync_root()?;
         }
         self.write_log_starts(work)
+    }
+
+    fn sync_one_by_one(&self, work: &mut Work, opens: &[Arc<OpenPartition>]) -> Result<(), StorageFault> {
+        for open in opens {
+            let dir = open.segments.dir();
+            if open.write_beside(&mut dir.replacements())? {
+                dir.sync()?;
+            }
+            open.segments.sync()?;
+            self.settle_meanwhile(work)?;
+        }
+        Ok(())
+    }
+
+    fn sync_together(&self, work: &mut Work, opens: &[Arc<OpenPartition>]) -> Result<(), StorageFault> {
+        let mut files = Replacements::together(&*self.vfs);
+        let prepare = |open: &Arc<OpenPartition>| {
+            open.write_beside(&mut files)?;
+            open.segments.prepare_sync()?;
+            self.settle_meanwhile(work)
+        };
+        let synced = opens.iter().try_for_each(prepare).and_then(|()| {
+            self.sync_file_system()?;
+            files.put_in_place()?;
+            self.sync_file_system()
+        });
+        if synced.is_err() {
+            for open in opens {
+                *lock(&open.written) = Beside::default();
+                open.segments.not_synced();
+            }
+        }
+        synced
+    }
+
+    /// Syncs take long; what producers wrote meanwhile must not pile up in memory.
+    fn settle_meanwhile(&self, work: &mut Work) -> Result<(), StorageFault> {
+        if self.journal.wants_settling() {
+            self.settle(work)?;
+        }
+        Ok(())
     }
 
     fn write_checkpoint(&self, work: &mut Work, checkpoint: Checkpoint) -> Result<(), StorageFault> {
@@ -219,25 +286,25 @@ impl OpenPartition {
         Ok(!self.segments.segments().iter().any(is_old))
     }
 
-    /// Makes durable what was settled, with the files beside it.
-    fn checkpoint(&self) -> Result<(), StorageFault> {
+    /// Writes the files beside the segments as far as they changed; whether there were any.
+    fn write_beside(&self, files: &mut Replacements<'_>) -> Result<bool, StorageFault> {
         let dir = self.segments.dir();
         let infos = self.segments.segments();
         if infos.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let mut beside = lock(&self.written);
         let mut names = false;
         let epochs = self.partition.epochs();
         if beside.epochs.as_ref() != Some(&epochs) {
-            dir.write_epochs(&epochs)?;
+            dir.write_epochs(&epochs, files)?;
             beside.epochs = Some(epochs);
             names = true;
         }
         if let Some((at, snapshot)) = self.partition.producer_snapshot()
             && beside.snapshot != Some(at)
         {
-            dir.write_producer_snapshot(at, snapshot)?;
+            dir.write_producer_snapshot(at, snapshot, files)?;
             beside.snapshot = Some(at);
             names = true;
         }
@@ -251,14 +318,11 @@ impl OpenPartition {
                 .collect::<Vec<_>>();
             let known = beside.aborted.get(&info.base_offset).copied().unwrap_or_default();
             if here.len() != known {
-                dir.write_aborted(info.base_offset, &here)?;
+                dir.write_aborted(info.base_offset, &here, files)?;
                 beside.aborted.insert(info.base_offset, here.len());
                 names = true;
             }
         }
-        if names {
-            dir.sync()?;
-        }
-        self.segments.sync()
+        Ok(names)
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::{DirEntry, LockGuard, Open, Vfs, VfsFile};
+use super::{DirEntry, FileSystem, LockGuard, Open, Vfs, VfsFile};
 use crate::block::BLOCK;
 
 /// Parts given to one `pwritev`: the kernel's own limit.
@@ -83,6 +83,10 @@ impl Vfs for RealVfs {
         std::fs::remove_dir(path)
     }
 
+    fn file_system(&self, path: &Path) -> io::Result<Arc<dyn FileSystem>> {
+        Ok(Arc::new(RealFileSystem(File::open(path)?)))
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -90,6 +94,15 @@ impl Vfs for RealVfs {
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
+    }
+}
+
+/// Kept open, because the system tells of failures since then.
+struct RealFileSystem(File);
+
+impl FileSystem for RealFileSystem {
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.0)?)
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{DirEntry, LockGuard, Open, Vfs, VfsFile};
+use super::{DirEntry, FileSystem, LockGuard, Open, Vfs, VfsFile};
 
 /// The unit that is written whole or not at all.
 const SECTOR: usize = 512;
@@ -305,6 +305,10 @@ impl Vfs for SimVfs {
         self.change(Change::Remove(path.to_path_buf()))
     }
 
+    fn file_system(&self, _path: &Path) -> io::Result<Arc<dyn FileSystem>> {
+        Ok(Arc::new(self.clone()))
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Option<LockGuard>> {
         self.open(path, Open::Create)?;
         let mut state = self.lock_state();
@@ -374,6 +378,23 @@ impl SimFile {
     }
 }
 
+impl FileSystem for SimVfs {
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.lock_state();
+        state.spend_power()?;
+        let State { inodes, faults, .. } = &mut *state;
+        let mut lie = faults.syncs_lie;
+        for inode in inodes.values_mut() {
+            lie = inode.sync(faults)?;
+        }
+        for change in std::mem::take(&mut state.changes) {
+            change.apply(&mut state.durable_names);
+        }
+        state.syncs += u64::from(!lie);
+        Ok(())
+    }
+}
+
 impl VfsFile for SimFile {
     fn len(&self) -> io::Result<u64> {
         self.with(false, |inode, _| Ok(inode.content.len() as u64))
@@ -415,24 +436,7 @@ impl VfsFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let lie = self.with(true, |inode, faults| {
-            if let Some(left) = &mut faults.syncs_left {
-                if *left == 0 {
-                    faults.syncs_left = None;
-                    let dirty = std::mem::take(&mut inode.medium);
-                    for (sector, old) in dirty {
-                        inode.orphaned.entry(sector).or_insert(old);
-                    }
-                    return Err(io::Error::other("simulated failure of a sync"));
-                }
-                *left -= 1;
-            }
-            if !faults.syncs_lie {
-                inode.medium.clear();
-                inode.medium_length = inode.content.len();
-            }
-            Ok(faults.syncs_lie)
-        })?;
+        let lie = self.with(true, |inode, faults| inode.sync(faults))?;
         if !lie {
             self.vfs.lock_state().syncs += 1;
         }
@@ -549,6 +553,26 @@ impl Change {
 }
 
 impl Inode {
+    /// Brings its content to the medium, or fails, as the faults want; says whether it only claims to have done so.
+    fn sync(&mut self, faults: &mut SimFaults) -> io::Result<bool> {
+        if let Some(left) = &mut faults.syncs_left {
+            if *left == 0 {
+                faults.syncs_left = None;
+                let dirty = std::mem::take(&mut self.medium);
+                for (sector, old) in dirty {
+                    self.orphaned.entry(sector).or_insert(old);
+                }
+                return Err(io::Error::other("simulated failure of a sync"));
+            }
+            *left -= 1;
+        }
+        if !faults.syncs_lie {
+            self.medium.clear();
+            self.medium_length = self.content.len();
+        }
+        Ok(faults.syncs_lie)
+    }
+
     fn remember(&mut self, from: usize, to: usize) {
         for sector in from / SECTOR..to.div_ceil(SECTOR) {
             let content = &self.content;
