@@ -13,6 +13,9 @@ from driver import option
 CALL_SECONDS = 30
 POLL_SECONDS = 0.1
 PAUSE_SECONDS = 0.1
+# The library seeks only once the fetch under way is answered; at the end of a partition that is after half a second by
+# default, so that every rewind would cost as much.
+FETCH_WAIT_MS = 50
 
 
 def open_producer(command, config):
@@ -112,7 +115,10 @@ class Transform:
 
     def __init__(self, command, consumer_config, producer_config, tell):
         self._command = command
-        self._consumer_config = consumer_config | {"isolation.level": "read_committed"}
+        self._consumer_config = consumer_config | {
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": FETCH_WAIT_MS,
+        }
         self._producer_config = producer_config
         self._tell = tell
         self._transaction = 0
