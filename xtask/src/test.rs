@@ -29,9 +29,11 @@ const INSTALLERS: &[(&str, &str)] = &[
 /// Seconds each fuzz target gets within the test command.
 const FUZZ_SECONDS: &str = "5";
 
-/// How often broker or client is killed for each transactional client within the test command; `ottla-scenes kills` alone
-/// does so a hundred times.
-const TRANSACTION_KILLS: &str = "4";
+/// How often broker or client is killed amid transactions within the test command, all clients together; `ottla-scenes kills`
+/// alone does so a hundred times for each of them.
+const TRANSACTION_KILLS: &str = "100";
+/// How many clients are killed side by side: most of the time one waits for the other's session to end.
+const TRANSACTION_JOBS: &str = "6";
 
 /// Runs the tests.
 pub fn run(extent: Extent) -> Outcome {
@@ -105,7 +107,15 @@ fn black_box(extent: Extent) -> Outcome {
     step::run(
         "kills amid transactions",
         scenes,
-        &["kills", "--binary", binary, "--kills", TRANSACTION_KILLS],
+        &[
+            "kills",
+            "--binary",
+            binary,
+            "--total",
+            TRANSACTION_KILLS,
+            "--jobs",
+            TRANSACTION_JOBS,
+        ],
     )?;
     step::run(
         "crash checks",
