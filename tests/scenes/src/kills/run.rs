@@ -68,7 +68,8 @@ impl<'a> Run<'a> {
         Self {
             stage,
             worker,
-            random: Random::new(seed),
+            // Each worker has a fate of its own.
+            random: Random::new(seed.wrapping_add((worker as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
             members: Vec::new(),
             processes: 0,
             broker_kills: 0,
