@@ -28,7 +28,7 @@ pub const OWN: Case = Case {
     name: "catch-up",
     figures: &[COST, RATE],
     subjects: &[Subject::Ottla, Subject::Kafka],
-    quick: true,
+    quick: false,
     pairs_max: EVERY_PAIR,
     place: Place::Pass(own),
 };

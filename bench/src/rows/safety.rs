@@ -35,7 +35,7 @@ pub const CASE: Case = Case {
     name: "safety",
     figures: &[P50, P99],
     subjects: &[Subject::Ottla, Subject::Kafka, Subject::KafkaFlushed],
-    quick: true,
+    quick: false,
     pairs_max: EVERY_PAIR,
     place: Place::Pass(run),
 };

@@ -52,7 +52,7 @@ impl StoreOptions {
             settle_age: Duration::from_secs(5),
             checkpoint_bytes: 256 << 20,
             checkpoint_age: Duration::from_secs(60),
-            tail_cache_bytes: 32 << 20,
+            tail_cache_bytes: 16 << 20,
             bulk_bytes_min: 128 << 10,
             sync_together_min: 64,
             open_files_max: 256,

@@ -77,7 +77,6 @@ const NONE: i64 = -1;
 
 /// A record's key and value; no value is a tombstone.
 pub fn encode(record: &Record) -> (Bytes, Option<Bytes>) {
-    let mut key = BytesMut::new();
     match record {
         Record::Offset {
             group,
@@ -85,8 +84,8 @@ pub fn encode(record: &Record) -> (Bytes, Option<Bytes>) {
             partition,
             value,
         } => {
-            put_offset_key(&mut key, group, topic, *partition);
-            (key.freeze(), value.as_ref().map(encode_offset))
+            let key = offset_key(group, topic, *partition);
+            (key, value.as_ref().map(encode_offset))
         }
         Record::PendingOffset {
             group,
@@ -94,11 +93,9 @@ pub fn encode(record: &Record) -> (Bytes, Option<Bytes>) {
             partition,
             value,
             ..
-        } => {
-            put_offset_key(&mut key, group, topic, *partition);
-            (key.freeze(), Some(encode_offset(value)))
-        }
+        } => (offset_key(group, topic, *partition), Some(encode_offset(value))),
         Record::TransactionEnd(end) => {
+            let mut key = BytesMut::new();
             key.put_i16(CONTROL_VERSION);
             key.put_i16(i16::from(end.committed));
             let mut value = BytesMut::new();
@@ -107,6 +104,7 @@ pub fn encode(record: &Record) -> (Bytes, Option<Bytes>) {
             (key.freeze(), Some(value.freeze()))
         }
         Record::Group { group, value } => {
+            let mut key = BytesMut::new();
             key.put_i16(GROUP_KEY);
             put_text(&mut key, group.as_str());
             (key.freeze(), value.as_ref().map(encode_group))
@@ -114,11 +112,15 @@ pub fn encode(record: &Record) -> (Bytes, Option<Bytes>) {
     }
 }
 
-fn put_offset_key(key: &mut BytesMut, group: &GroupId, topic: &TopicName, partition: PartitionIndex) {
+/// Offsets are most of what is ever written, so their buffers have the right size from the start.
+fn offset_key(group: &GroupId, topic: &TopicName, partition: PartitionIndex) -> Bytes {
+    const NUMBERS: usize = 2 + 2 + 2 + 4;
+    let mut key = BytesMut::with_capacity(NUMBERS + group.as_str().len() + topic.as_str().len());
     key.put_i16(OFFSET_KEY);
-    put_text(key, group.as_str());
-    put_text(key, topic.as_str());
+    put_text(&mut key, group.as_str());
+    put_text(&mut key, topic.as_str());
     key.put_i32(partition.0);
+    key.freeze()
 }
 
 impl Record {
@@ -161,7 +163,9 @@ pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Record>, Record
 }
 
 fn encode_offset(offset: &CommittedOffset) -> Bytes {
-    let mut out = BytesMut::new();
+    /// With an empty note and a topic id.
+    const USUAL: usize = 2 + 8 + 4 + 1 + 8 + 1 + 2 + 16;
+    let mut out = BytesMut::with_capacity(USUAL + offset.metadata.len());
     if let Some(expires_at) = offset.expires_at {
         // Only v1 has a place for the time of expiry; it has none for the leader epoch and the topic id.
         out.put_i16(OFFSET_VALUE_EXPIRING);

@@ -25,7 +25,8 @@ pub struct BatchBuilder {
     last_offset_delta: Option<i32>,
     based: bool,
     codec: Codec,
-    records: Vec<u8>,
+    /// Room for the header, then the records.
+    bytes: Vec<u8>,
 }
 
 impl Default for BatchBuilder {
@@ -56,7 +57,7 @@ impl BatchBuilder {
             last_offset_delta: None,
             based: false,
             codec: Codec::None,
-            records: Vec::new(),
+            bytes: vec![0; HEADER_LENGTH],
         }
     }
 
@@ -115,7 +116,12 @@ impl BatchBuilder {
 
     /// Roughly the bytes that [`BatchBuilder::build`] would give, before compression.
     pub fn size(&self) -> usize {
-        HEADER_LENGTH + self.records.len()
+        self.bytes.len()
+    }
+
+    /// Makes room for so many bytes of records.
+    pub fn reserve(&mut self, size: usize) {
+        self.bytes.reserve(size);
     }
 
     /// Appends a record without headers at the next offset.
@@ -157,7 +163,7 @@ impl BatchBuilder {
             self.based = true;
         }
         let timestamp_delta = timestamp.0.wrapping_sub(self.header.base_timestamp.0);
-        record.write(offset_delta, timestamp_delta, &mut self.records);
+        record.write(offset_delta, timestamp_delta, &mut self.bytes);
         self.header.max_timestamp = self.header.max_timestamp.max(timestamp);
         self.header.last_offset_delta = offset_delta;
         self.header.record_count += 1;
@@ -172,18 +178,18 @@ impl BatchBuilder {
     /// The batch: header, records, CRC.
     pub fn build(self) -> Bytes {
         let mut header = self.header;
-        let records = match self.codec {
-            Codec::None => self.records,
-            codec if header.record_count > 0 => codec::compress(codec, &self.records),
-            _ => self.records,
+        let mut batch = match self.codec {
+            Codec::None => self.bytes,
+            codec if header.record_count > 0 => {
+                let records = codec::compress(codec, &self.bytes[HEADER_LENGTH..]);
+                [&[0; HEADER_LENGTH][..], &records].concat()
+            }
+            _ => self.bytes,
         };
         header.attributes |= self.codec.bits();
         header.last_offset_delta = self.last_offset_delta.unwrap_or(header.last_offset_delta);
-        header.length = i32::try_from(HEADER_LENGTH - LENGTH_OVERHEAD + records.len())
-            .expect("what is built is shorter than 2 GiB");
-        let mut batch = Vec::with_capacity(HEADER_LENGTH + records.len());
-        batch.extend_from_slice(&header.to_bytes());
-        batch.extend_from_slice(&records);
+        header.length = i32::try_from(batch.len() - LENGTH_OVERHEAD).expect("what is built is shorter than 2 GiB");
+        batch[..HEADER_LENGTH].copy_from_slice(&header.to_bytes());
         let crc = crc_of(&batch);
         batch[17..21].copy_from_slice(&crc.to_be_bytes());
         Bytes::from(batch)

@@ -21,6 +21,9 @@ use crate::clock::Clock;
 /// How often a shard whose log cannot be read is tried again.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What a record of a coordinator rarely exceeds, in bytes: a committed position with its key.
+const RECORD_SIZE_USUAL: usize = 128;
+
 /// A machine whose records have bytes.
 pub(crate) trait Logged: Machine {
     /// What its log is called in log lines.
@@ -60,6 +63,7 @@ pub(crate) fn with_records<M: Logged>(
     records: &[M::Record],
     timestamp: Millis,
 ) -> BatchBuilder {
+    batch.reserve(records.len() * RECORD_SIZE_USUAL);
     for record in records {
         let (key, value) = M::encode(record);
         batch.push(timestamp, key.as_deref(), value.as_deref());

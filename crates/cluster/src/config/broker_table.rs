@@ -220,7 +220,7 @@ pub const BROKER_CONFIGS: &[Definition] = &[
     of("ottla.partitions.per.topic.max", Int, "10000", AtLeast(1)).about("The most partitions of one topic."),
     of("ottla.segment.direct.bytes.min", Int, "131072", AtLeast(4096))
         .about("From which size on pieces of segments are written and read past the page cache."),
-    of("ottla.tail.cache.bytes", Long, "33554432", AtLeast(0))
+    of("ottla.tail.cache.bytes", Long, "16777216", AtLeast(0))
         .about("How much memory holds the newest records for consumers that keep up."),
     of("producer.id.expiration.ms", Int, "86400000", AtLeast(1))
         .dynamic()
