@@ -1,12 +1,13 @@
 //! Where a case runs that starts brokers of its own: nothing is there but a kind of broker and the rules.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::broker::Broker;
 use crate::figure::{Figure, Subject};
 use crate::machine::{Usage, Watch};
 use crate::samples::Samples;
-use crate::stage::{ATTEMPTS, Rules, told_away};
+use crate::stage::Rules;
 
 /// A case's surroundings.
 pub struct Ground<'a> {
@@ -42,21 +43,21 @@ impl<'a> Ground<'a> {
     }
 
     /// Prepares something, then starts a broker and does something with it, again if other work has spoilt that; gives
-    /// that broker, too. `None` if other work always has.
+    /// that broker, too.
     pub fn measure<P, T>(
         &mut self,
         prepare: impl Fn(&Ground<'_>) -> Result<P, String>,
         run: impl Fn(&Ground<'_>, P) -> Result<(Broker, T), String>,
-    ) -> Result<Option<(Broker, T)>, String> {
-        for _ in 0..ATTEMPTS {
+    ) -> Result<(Broker, T), String> {
+        for count in 1.. {
+            let began = Instant::now();
             let prepared = prepare(self)?;
             let (broker, value, usage) = self.attempt(prepared, &run)?;
-            if let Some(value) = self.kept(value, &usage) {
-                return Ok(Some((broker, value)));
+            if !self.throws_away(&usage, count, began) {
+                return Ok((broker, value));
             }
         }
-        self.samples.left_out += 1;
-        Ok(None)
+        unreachable!("the last attempt is kept")
     }
 
     /// The same where the preparation is done to a broker, and the next attempt takes the broker of the last.
@@ -65,17 +66,22 @@ impl<'a> Ground<'a> {
         mut broker: Broker,
         prepare: impl Fn(Broker) -> Result<P, String>,
         run: impl Fn(&Ground<'_>, P) -> Result<(Broker, T), String>,
-    ) -> Result<Option<(Broker, T)>, String> {
-        for _ in 0..ATTEMPTS {
+    ) -> Result<(Broker, T), String> {
+        for count in 1.. {
+            let began = Instant::now();
             let prepared = prepare(broker)?;
             let (next, value, usage) = self.attempt(prepared, &run)?;
-            if let Some(value) = self.kept(value, &usage) {
-                return Ok(Some((next, value)));
+            if !self.throws_away(&usage, count, began) {
+                return Ok((next, value));
             }
             broker = next;
         }
-        self.samples.left_out += 1;
-        Ok(None)
+        unreachable!("the last attempt is kept")
+    }
+
+    fn throws_away(&mut self, usage: &Usage, count: u32, began: Instant) -> bool {
+        self.noisy = usage.is_noisy();
+        !self.rules.keep_noisy && self.samples.throws_away(usage, count, began.elapsed())
     }
 
     fn attempt<P, T>(
@@ -88,16 +94,6 @@ impl<'a> Ground<'a> {
         let (broker, value) = run(self, prepared)?;
         let usage = watch.finish(broker.process())?;
         Ok((broker, value, usage))
-    }
-
-    fn kept<T>(&mut self, value: T, usage: &Usage) -> Option<T> {
-        self.noisy = usage.is_noisy();
-        if !self.noisy || self.rules.keep_noisy {
-            return Some(value);
-        }
-        self.samples.thrown_away += 1;
-        told_away(usage);
-        None
     }
 
     /// Enters a value of the run measured last.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::broker::process::{self, Process, TICKS_PER_SECOND};
+use crate::broker::process::{self, Others, Process, TICKS_PER_SECOND};
 
 /// A share of the CPU above which other work has spoilt a run.
 pub const FOREIGN_SHARE_MAX: f64 = 0.04;
@@ -77,8 +77,7 @@ struct Reading {
     at: Instant,
     broker: f64,
     own: f64,
-    kernel: f64,
-    idle: f64,
+    others: Others,
     steal: f64,
 }
 
@@ -96,7 +95,7 @@ pub struct Usage {
     pub own: f64,
     /// By the kernel's own threads, such as writeback.
     pub kernel: f64,
-    /// By anybody else, as a share of all CPUs.
+    /// By other processes, as a share of all CPUs.
     pub foreign_share: f64,
     /// Taken by the machine's host, as a share of all CPUs.
     pub steal_share: f64,
@@ -130,47 +129,34 @@ impl Usage {
 
 fn read(broker: Option<Process>) -> Result<Reading, String> {
     let stat = fs::read_to_string("/proc/stat").map_err(|error| format!("/proc/stat: {error}"))?;
-    let (idle, steal) = idle_and_steal(&stat).ok_or_else(|| format!("/proc/stat is not as proc(5) says: {stat:?}"))?;
+    let steal = steal(&stat).ok_or_else(|| format!("/proc/stat is not as proc(5) says: {stat:?}"))?;
     Ok(Reading {
         at: Instant::now(),
         broker: broker.map_or(Ok(0.0), Process::cpu_seconds)?,
         own: process::own_cpu_seconds()?,
-        kernel: process::kernel_cpu_seconds(),
-        idle,
+        others: process::others_cpu_seconds(broker),
         steal,
     })
 }
 
-/// Seconds without work (waiting for the disk counts as that) and seconds stolen, of all CPUs together.
-fn idle_and_steal(stat: &str) -> Option<(f64, f64)> {
+/// Seconds stolen by the host, of all CPUs together.
+fn steal(stat: &str) -> Option<f64> {
     let line = stat.lines().next()?;
-    let ticks: Vec<f64> = line
-        .split_whitespace()
-        .skip(1)
-        .map_while(|field| field.parse().ok())
-        .collect();
-    let seconds = |index: usize| ticks.get(index).map(|ticks| ticks / TICKS_PER_SECOND);
-    Some((seconds(3)? + seconds(4)?, seconds(7)?))
+    let ticks: f64 = line.split_whitespace().nth(8)?.parse().ok()?;
+    Some(ticks / TICKS_PER_SECOND)
 }
 
-/// What was neither idle nor ours was somebody else's. The kernel counts idle time by the clock but work by samples, so work is
-/// what is left of the clock.
+/// Others are counted one by one, not as what is left of the clock: handling the interrupts of a broker that flushes
+/// thousands of times a second takes several percent, which the kernel accounts to nobody.
 fn between(before: &Reading, after: &Reading, processors: usize) -> Usage {
     let seconds = (after.at - before.at).as_secs_f64();
     let all = seconds * processors as f64;
-    let (broker, own, kernel) = (
-        after.broker - before.broker,
-        after.own - before.own,
-        after.kernel - before.kernel,
-    );
-    let steal = after.steal - before.steal;
-    let foreign = all - (after.idle - before.idle) - steal - broker - own - kernel;
     Usage {
-        broker,
-        own,
-        kernel,
-        foreign_share: (foreign / all).max(0.0),
-        steal_share: steal / all,
+        broker: after.broker - before.broker,
+        own: after.own - before.own,
+        kernel: after.others.kernel - before.others.kernel,
+        foreign_share: ((after.others.processes - before.others.processes) / all).max(0.0),
+        steal_share: (after.steal - before.steal) / all,
     }
 }
 
@@ -181,56 +167,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn idle_time_includes_waiting_for_the_disk() {
-        let stat = "cpu  100 0 200 300 50 0 5 25 0 0\ncpu0 1 2 3\n";
-        assert_eq!(idle_and_steal(stat), Some((3.5, 0.25)));
-        assert_eq!(idle_and_steal("cpu 1 2"), None);
+    fn the_host_takes_what_the_eighth_number_says() {
+        assert_eq!(steal("cpu  100 0 200 300 50 0 5 25 0 0\ncpu0 1 2 3\n"), Some(0.25));
+        assert_eq!(steal("cpu 1 2"), None);
     }
 
     #[test]
-    fn foreign_work_is_what_nobody_else_accounts_for() {
-        let at = Instant::now();
+    fn what_others_take_is_a_share_of_all_processors() {
         let before = Reading {
-            at,
+            at: Instant::now(),
             broker: 1.0,
             own: 1.0,
-            kernel: 1.0,
-            idle: 10.0,
+            others: Others {
+                kernel: 1.0,
+                processes: 7.0,
+            },
             steal: 0.0,
         };
         let after = Reading {
-            at: at + Duration::from_secs(10),
+            at: before.at + Duration::from_secs(10),
             broker: 5.0,
             own: 3.0,
-            kernel: 2.0,
-            idle: 20.0,
+            others: Others {
+                kernel: 2.0,
+                processes: 9.0,
+            },
             steal: 1.0,
         };
         let usage = between(&before, &after, 2);
-        // Of 20 s: 10 idle, 1 stolen, 4 the broker's, 2 ours, 1 the kernel's; 2 are left.
         assert!((usage.foreign_share - 0.1).abs() < 1e-9, "{usage:?}");
         assert!((usage.steal_share - 0.05).abs() < 1e-9, "{usage:?}");
         assert!(usage.is_noisy());
-    }
-
-    #[test]
-    fn a_clock_that_is_a_little_off_is_no_negative_work() {
-        let at = Instant::now();
-        let before = Reading {
-            at,
-            broker: 0.0,
-            own: 0.0,
-            kernel: 0.0,
-            idle: 0.0,
-            steal: 0.0,
-        };
-        let after = Reading {
-            at: at + Duration::from_secs(1),
-            idle: 2.01,
-            ..before
-        };
-        let usage = between(&before, &after, 2);
-        assert_eq!(usage.foreign_share, 0.0);
-        assert!(!usage.is_noisy());
+        let quiet = Reading { at: after.at, ..before };
+        assert!(!between(&before, &quiet, 2).is_noisy());
     }
 }

@@ -22,7 +22,7 @@ mod table;
 mod wire;
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arguments::Arguments;
 use broker::{Kind, null};
@@ -31,6 +31,11 @@ use clap::Parser;
 use report::Circumstances;
 use samples::Samples;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How long runs that other work has spoilt are repeated, all together.
+const REPEATING_MAX: Duration = Duration::from_secs(360);
+/// The same in the quick extent.
+const REPEATING_MAX_QUICK: Duration = Duration::from_secs(45);
 
 fn main() -> ExitCode {
     let outcome = if std::env::args().nth(1).as_deref() == Some(null::COMMAND) {
@@ -51,7 +56,7 @@ fn main() -> ExitCode {
 fn bench(arguments: &Arguments) -> Result<(), String> {
     let started = Instant::now();
     let (cases, rules, pairs) = (arguments.cases()?, arguments.rules(), arguments.pairs());
-    let mut samples = Samples::default();
+    let mut samples = Samples::with_spare(rules.extent.of(REPEATING_MAX, REPEATING_MAX_QUICK));
     let against: &[Kind] = if arguments.against.is_some() {
         pass::run(Kind::Null, &arguments.binary, &cases, rules, &mut samples);
         &[Kind::Ottla, Kind::Kafka]

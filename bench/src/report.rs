@@ -36,11 +36,12 @@ pub fn markdown(cases: &[Case], samples: &Samples, how: &Circumstances<'_>) -> S
         "Runs that other work disturbed were KEPT (`--noisy`): no figures to be quoted.".to_owned()
     } else {
         format!(
-            "Runs of which other work took more than {:.0} % of the CPU were thrown away and repeated ({} times); {} runs are left out \
-             because no attempt was quiet.",
+            "Runs of which other processes or the machine's host took more than {:.0} % of the CPU were thrown away and repeated \
+             ({} times). Then repeating had taken its time: {} more disturbed runs count only where no other value is there, and rows \
+             made of them are marked (noisy).",
             machine::FOREIGN_SHARE_MAX * 100.0,
             samples.thrown_away,
-            samples.left_out
+            samples.disturbed
         )
     };
     let fewer = told_fewer(cases, how.pairs);

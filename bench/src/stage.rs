@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use crate::admin::Admin;
 use crate::broker::Broker;
@@ -51,18 +52,6 @@ pub struct Stage<'a> {
     noisy: bool,
 }
 
-/// Says why a run does not count.
-pub fn told_away(usage: &Usage) {
-    eprintln!(
-        "    thrown away: other work took {:.1} % of the CPU, the host {:.1} %",
-        usage.foreign_share * 100.0,
-        usage.steal_share * 100.0
-    );
-}
-
-/// How often a run that other work has spoilt is tried.
-pub const ATTEMPTS: u32 = 4;
-
 impl<'a> Stage<'a> {
     /// The surroundings of one case.
     pub fn new(
@@ -82,19 +71,9 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Runs something between two readings of the clocks, again if other work has spoilt it; `None` if it always has.
-    pub fn measure<T>(
-        &mut self,
-        mut run: impl FnMut(&Stage<'_>) -> Result<T, String>,
-    ) -> Result<Option<(T, Usage)>, String> {
-        for _ in 0..ATTEMPTS {
-            let measured = self.attempt(&mut run)?;
-            if let Some(kept) = self.kept(measured) {
-                return Ok(Some(kept));
-            }
-        }
-        self.samples.left_out += 1;
-        Ok(None)
+    /// Runs something between two readings of the clocks, again if other work has spoilt it.
+    pub fn measure<T>(&mut self, mut run: impl FnMut(&Stage<'_>) -> Result<T, String>) -> Result<(T, Usage), String> {
+        self.until_quiet(|stage| stage.attempt(&mut run))
     }
 
     /// The same with a new topic for each attempt, made before and deleted after it.
@@ -102,7 +81,7 @@ impl<'a> Stage<'a> {
         &mut self,
         partitions: i32,
         run: impl FnMut(&Stage<'_>, &str) -> Result<T, String>,
-    ) -> Result<Option<(T, Usage)>, String> {
+    ) -> Result<(T, Usage), String> {
         self.measure_prepared(partitions, |_, _| Ok(()), run)
     }
 
@@ -112,18 +91,28 @@ impl<'a> Stage<'a> {
         partitions: i32,
         prepare: impl Fn(&Stage<'_>, &str) -> Result<(), String>,
         mut run: impl FnMut(&Stage<'_>, &str) -> Result<T, String>,
-    ) -> Result<Option<(T, Usage)>, String> {
-        for _ in 0..ATTEMPTS {
-            let measured = self.with_topic(partitions, |topic| {
-                prepare(self, topic)?;
-                self.attempt(&mut |stage| run(stage, topic))
-            })?;
-            if let Some(kept) = self.kept(measured) {
-                return Ok(Some(kept));
+    ) -> Result<(T, Usage), String> {
+        self.until_quiet(|stage| {
+            stage.with_topic(partitions, |topic| {
+                prepare(stage, topic)?;
+                stage.attempt(&mut |stage| run(stage, topic))
+            })
+        })
+    }
+
+    fn until_quiet<T>(
+        &mut self,
+        mut attempt: impl FnMut(&Stage<'_>) -> Result<(T, Usage), String>,
+    ) -> Result<(T, Usage), String> {
+        for count in 1.. {
+            let began = Instant::now();
+            let (value, usage) = attempt(self)?;
+            self.noisy = usage.is_noisy();
+            if self.rules.keep_noisy || !self.samples.throws_away(&usage, count, began.elapsed()) {
+                return Ok((value, usage));
             }
         }
-        self.samples.left_out += 1;
-        Ok(None)
+        unreachable!("the last attempt is kept")
     }
 
     /// The broker's time counts until it rests, so that work put off by the load is not lost; what earlier loads left to be
@@ -135,16 +124,6 @@ impl<'a> Stage<'a> {
         let value = run(self)?;
         self.broker.settle()?;
         Ok((value, watch.finish(self.broker.process())?))
-    }
-
-    fn kept<T>(&mut self, (value, usage): (T, Usage)) -> Option<(T, Usage)> {
-        self.noisy = usage.is_noisy();
-        if !self.noisy || self.rules.keep_noisy {
-            return Some((value, usage));
-        }
-        self.samples.thrown_away += 1;
-        told_away(&usage);
-        None
     }
 
     /// Enters a value of the run measured last.

@@ -109,16 +109,40 @@ pub fn own_cpu_seconds() -> Result<f64, String> {
     cpu_seconds("self")
 }
 
-/// Time that the kernel's own threads have taken, in seconds: writeback and the like, which belongs to no process.
-pub fn kernel_cpu_seconds() -> f64 {
-    let Ok(entries) = fs::read_dir("/proc") else { return 0.0 };
+/// What those who are neither this program nor its children have taken so far, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Others {
+    /// The kernel's own threads: writeback and the like, which belongs to no process.
+    pub kernel: f64,
+    /// Every other process, with its children that have ended: so nobody is missed who came and went in between.
+    pub processes: f64,
+}
+
+/// What others have taken so far; `broker` is none of them.
+pub fn others_cpu_seconds(broker: Option<Process>) -> Others {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Others::default();
+    };
     let stats = entries
         .flatten()
         .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
-    stats
-        .filter(|stat| is_kernel_thread(stat))
-        .filter_map(|stat| times(&stat))
-        .sum()
+    others(stats, std::process::id(), broker.map(Process::id))
+}
+
+fn others(stats: impl Iterator<Item = String>, own: u32, broker: Option<u32>) -> Others {
+    let mut others = Others::default();
+    for stat in stats {
+        let (Some(id), Some(parent), Some(time)) = (id_of(&stat), parent_of(&stat), times(&stat)) else {
+            continue;
+        };
+        // Kernel threads are the children of kthreadd, process 2.
+        if parent == 2 {
+            others.kernel += time;
+        } else if id != own && parent != own && Some(id) != broker {
+            others.processes += time;
+        }
+    }
+    others
 }
 
 fn cpu_seconds(id: &str) -> Result<f64, String> {
@@ -141,10 +165,12 @@ fn age_seconds(stat: &str, uptime: &str) -> Option<f64> {
     Some(now - ticks / TICKS_PER_SECOND)
 }
 
-/// Kernel threads are the children of kthreadd, process 2.
-fn is_kernel_thread(stat: &str) -> bool {
-    let parent = stat.rsplit(") ").next().and_then(|fields| fields.split(' ').nth(1));
-    parent == Some("2")
+fn id_of(stat: &str) -> Option<u32> {
+    stat.split(' ').next()?.parse().ok()
+}
+
+fn parent_of(stat: &str) -> Option<u32> {
+    stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()
 }
 
 fn field_mb(text: &str, name: &str) -> Result<f64, String> {
@@ -175,9 +201,24 @@ mod tests {
     }
 
     #[test]
-    fn kernel_threads_are_children_of_process_two() {
-        assert!(is_kernel_thread(STAT));
-        assert!(!is_kernel_thread(&STAT.replace(" S 2 ", " S 22 ")));
+    fn others_are_neither_we_nor_our_children_nor_the_broker() {
+        let process = |id: u32, parent: u32| {
+            STAT.replace("77 (", &format!("{id} ("))
+                .replace(" S 2 ", &format!(" S {parent} "))
+        };
+        let all = [
+            process(50, 2),
+            process(1, 0),
+            process(60, 1),
+            process(61, 60),
+            process(70, 1),
+        ];
+        let seen = others(all.into_iter(), 60, Some(70));
+        let expected = Others {
+            kernel: 3.5,
+            processes: 3.5,
+        };
+        assert_eq!(seen, expected);
     }
 
     #[test]

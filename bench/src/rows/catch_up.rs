@@ -38,10 +38,9 @@ const BYTES: u64 = 1 << 30;
 
 fn own(stage: &mut Stage<'_>) -> Result<(), String> {
     let measured = stage.measure(read_backlog)?;
-    if let Some((outcome, usage)) = measured {
-        stage.note(&COST, usage.broker / (outcome.delivered as f64 / 1e9));
-        stage.note(&RATE, outcome.delivered_mb_per_second());
-    }
+    let (outcome, usage) = measured;
+    stage.note(&COST, usage.broker / (outcome.delivered as f64 / 1e9));
+    stage.note(&RATE, outcome.delivered_mb_per_second());
     Ok(())
 }
 
@@ -91,10 +90,9 @@ fn tool(stage: &mut Stage<'_>) -> Result<(), String> {
         stage.count((said.megabytes * 1e6) as u64);
         Ok(said)
     })?;
-    if let Some((said, usage)) = measured {
-        stage.note(&TOOL_COST, usage.broker / (said.megabytes / 1e3));
-        stage.note(&TOOL_RATE, said.megabytes_per_second);
-    }
+    let (said, usage) = measured;
+    stage.note(&TOOL_COST, usage.broker / (said.megabytes / 1e3));
+    stage.note(&TOOL_RATE, said.megabytes_per_second);
     Ok(())
 }
 

@@ -76,11 +76,10 @@ fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     // A first second shows a broker's code to its compiler.
     commit_for(stage, &frames, Duration::from_secs(1))?;
     let measured = stage.measure(|stage| commit_for(stage, &frames, Duration::from_secs(4)))?;
-    if let Some((answers, usage)) = measured {
-        stage.note(&RATE, answers.per_second());
-        stage.note(&COST, usage.broker / answers.count as f64 * 1e6);
-        stage.note(&P99, answers.millis_at(0.99));
-    }
+    let (answers, usage) = measured;
+    stage.note(&RATE, answers.per_second());
+    stage.note(&COST, usage.broker / answers.count as f64 * 1e6);
+    stage.note(&P99, answers.millis_at(0.99));
     groups.end_groups(crowd.members())?;
     admin.delete_topic(&topic)
 }

@@ -80,10 +80,9 @@ fn own(stage: &mut Stage<'_>) -> Result<(), String> {
     for rate in rates {
         let measured =
             stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, rate.records, seconds))?;
-        if let Some((outcome, _)) = measured {
-            for (figure, quantile) in [(&rate.p50, 0.5), (&rate.p99, 0.99), (&rate.p999, 0.999)] {
-                stage.note(figure, outcome.arrived.value_at_quantile(quantile) as f64 / 1e3);
-            }
+        let (outcome, _) = measured;
+        for (figure, quantile) in [(&rate.p50, 0.5), (&rate.p99, 0.99), (&rate.p999, 0.999)] {
+            stage.note(figure, outcome.arrived.value_at_quantile(quantile) as f64 / 1e3);
         }
     }
     Ok(())
@@ -150,10 +149,9 @@ fn tool(stage: &mut Stage<'_>) -> Result<(), String> {
         let printed = kafka::tool("org.apache.kafka.tools.EndToEndLatency", &arguments)?;
         said(&printed).ok_or_else(|| format!("EndToEndLatency did not say what it measured:\n{printed}"))
     })?;
-    if let Some((said, _)) = measured {
-        stage.note(&TOOL_MEAN, said.mean_ms);
-        stage.note(&TOOL_P99, said.p99_ms);
-    }
+    let (said, _) = measured;
+    stage.note(&TOOL_MEAN, said.mean_ms);
+    stage.note(&TOOL_P99, said.p99_ms);
     Ok(())
 }
 

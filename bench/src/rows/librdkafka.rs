@@ -53,18 +53,16 @@ fn run(stage: &mut Stage<'_>) -> Result<(), String> {
         stage.count(said.bytes);
         Ok(said)
     })?;
-    if let Some((said, usage)) = produced {
-        stage.note(&PRODUCE, usage.broker / (said.bytes as f64 / 1e9));
-        stage.note(&PRODUCE_RATE, said.bytes as f64 / 1e6 / said.seconds);
-    }
+    let (said, usage) = produced;
+    stage.note(&PRODUCE, usage.broker / (said.bytes as f64 / 1e9));
+    stage.note(&PRODUCE_RATE, said.bytes as f64 / 1e6 / said.seconds);
     let consumed = stage.measure(|stage| {
         let said = librdkafka::consume(stage.broker.address(), BACKLOG, PARTITIONS, RECORDS)?;
         stage.count(said.bytes);
         Ok(said)
     })?;
-    if let Some((said, usage)) = consumed {
-        stage.note(&CONSUME, usage.broker / (said.bytes as f64 / 1e9));
-        stage.note(&CONSUME_RATE, said.bytes as f64 / 1e6 / said.seconds);
-    }
+    let (said, usage) = consumed;
+    stage.note(&CONSUME, usage.broker / (said.bytes as f64 / 1e9));
+    stage.note(&CONSUME_RATE, said.bytes as f64 / 1e6 / said.seconds);
     Ok(())
 }

@@ -40,9 +40,8 @@ fn idle(ground: &mut Ground<'_>) -> Result<(), String> {
             Ok((broker, memory.proportional_mb))
         },
     )?;
-    if let Some((_, megabytes)) = measured {
-        ground.note(&IDLE, megabytes);
-    }
+    let (_, megabytes) = measured;
+    ground.note(&IDLE, megabytes);
     Ok(())
 }
 
@@ -76,9 +75,8 @@ fn used(stage: &mut Stage<'_>) -> Result<(), String> {
         catch_up::read_backlog(stage)?;
     }
     let measured = stage.measure(|stage| stage.broker.process().memory())?;
-    if let Some((memory, _)) = measured {
-        stage.note(&USED, memory.proportional_mb);
-        stage.note(&PEAK, memory.peak_mb);
-    }
+    let (memory, _) = measured;
+    stage.note(&USED, memory.proportional_mb);
+    stage.note(&PEAK, memory.peak_mb);
     Ok(())
 }

@@ -61,13 +61,12 @@ pub const OWN: Case = Case {
 fn own(stage: &mut Stage<'_>) -> Result<(), String> {
     let bytes = stage.rules.extent.of(2 << 30, 1 << 30);
     let measured = stage.measure_with_topic(PARTITIONS, |stage, topic| saturate(stage, topic, bytes))?;
-    if let Some((outcome, usage)) = measured {
-        let gigabytes = outcome.produced as f64 / 1e9;
-        stage.note(&COST, usage.broker / gigabytes);
-        stage.note(&RATE, outcome.produced_mb_per_second());
-        stage.note(&KERNEL, usage.kernel / gigabytes);
-        stage.note(&CLIENT, usage.own / gigabytes);
-    }
+    let (outcome, usage) = measured;
+    let gigabytes = outcome.produced as f64 / 1e9;
+    stage.note(&COST, usage.broker / gigabytes);
+    stage.note(&RATE, outcome.produced_mb_per_second());
+    stage.note(&KERNEL, usage.kernel / gigabytes);
+    stage.note(&CLIENT, usage.own / gigabytes);
     Ok(())
 }
 
@@ -139,11 +138,10 @@ fn tool(stage: &mut Stage<'_>) -> Result<(), String> {
         stage.count(records * 1024);
         Ok(said)
     })?;
-    if let Some((said, usage)) = measured {
-        stage.note(&TOOL_COST, usage.broker / (records as f64 * 1024.0 / 1e9));
-        stage.note(&TOOL_RATE, said.records_per_second * 1024.0 / 1e6);
-        stage.note(&TOOL_P99, said.p99_ms);
-    }
+    let (said, usage) = measured;
+    stage.note(&TOOL_COST, usage.broker / (records as f64 * 1024.0 / 1e9));
+    stage.note(&TOOL_RATE, said.records_per_second * 1024.0 / 1e6);
+    stage.note(&TOOL_P99, said.p99_ms);
     Ok(())
 }
 

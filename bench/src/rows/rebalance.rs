@@ -85,13 +85,12 @@ fn run(stage: &mut Stage<'_>) -> Result<(), String> {
         // The first group of a size shows a broker's code to its compiler.
         once(stage, &size)?;
         let measured = stage.measure(|stage| once(stage, &size))?;
-        if let Some((times, _)) = measured {
-            stage.note(&size.cold, millis(times.cold));
-            let again: Vec<f64> = times.again.iter().copied().map(millis).collect();
-            stage.note(&size.again, spread(&again).map_or(f64::NAN, |spread| spread.median));
-            stage.note(&size.cpu, times.cpu_seconds * 1e3 / ROUNDS as f64);
-            stage.note(&size.more, millis(times.more));
-        }
+        let (times, _) = measured;
+        stage.note(&size.cold, millis(times.cold));
+        let again: Vec<f64> = times.again.iter().copied().map(millis).collect();
+        stage.note(&size.again, spread(&again).map_or(f64::NAN, |spread| spread.median));
+        stage.note(&size.cpu, times.cpu_seconds * 1e3 / ROUNDS as f64);
+        stage.note(&size.more, millis(times.more));
     }
     Ok(())
 }

@@ -40,9 +40,8 @@ fn run(ground: &mut Ground<'_>, broker: Broker) -> Result<(), String> {
         },
         |ground, directory| first_record(ground.start_in(directory)?),
     )?;
-    if let Some((_, millis)) = measured {
-        ground.note(&KILLED, millis);
-    }
+    let (_, millis) = measured;
+    ground.note(&KILLED, millis);
     Ok(())
 }
 

@@ -53,11 +53,10 @@ fn run(stage: &mut Stage<'_>) -> Result<(), String> {
             |stage, topic| touch(stage, topic, partitions),
             |stage, topic| paced(stage, topic, partitions),
         )?;
-        if let Some((outcome, usage)) = measured {
-            let cost = usage.broker / (outcome.produced as f64 / 1e9);
-            stage.note(&figure, cost);
-            costs.push(cost);
-        }
+        let (outcome, usage) = measured;
+        let cost = usage.broker / (outcome.produced as f64 / 1e9);
+        stage.note(&figure, cost);
+        costs.push(cost);
     }
     if let [one, _, many] = costs[..] {
         stage.note(&GROWTH, many / one);

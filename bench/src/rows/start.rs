@@ -64,9 +64,8 @@ fn start(ground: &mut Ground<'_>) -> Result<(), String> {
                 first_record(broker)
             },
         )?;
-        if let Some((_, millis)) = measured {
-            ground.note(&EMPTY, millis);
-        }
+        let (_, millis) = measured;
+        ground.note(&EMPTY, millis);
     }
     Ok(())
 }
@@ -83,9 +82,8 @@ fn reopen(ground: &mut Ground<'_>) -> Result<(), String> {
             },
             |ground, directory| first_record(ground.start_in(directory)?),
         )?;
-        if let Some((_, millis)) = measured {
-            ground.note(&KILLED, millis);
-        }
+        let (_, millis) = measured;
+        ground.note(&KILLED, millis);
     }
     Ok(())
 }

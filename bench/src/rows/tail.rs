@@ -37,14 +37,14 @@ pub const CASE: Case = Case {
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     let seconds = Duration::from_secs(stage.rules.extent.of(6, 5));
-    let alone = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, 0, seconds))?;
-    let read = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, 1, seconds))?;
-    if let (Some((alone, alone_usage)), Some((read, read_usage))) = (alone, read) {
-        let produced = alone_usage.broker / (alone.produced as f64 / 1e9);
-        let both = read_usage.broker / (read.produced as f64 / 1e9);
-        stage.note(&BOTH, both);
-        stage.note(&FETCH, both - produced);
-    }
+    let (alone, alone_usage) =
+        stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, 0, seconds))?;
+    let (read, read_usage) =
+        stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, 1, seconds))?;
+    let produced = alone_usage.broker / (alone.produced as f64 / 1e9);
+    let both = read_usage.broker / (read.produced as f64 / 1e9);
+    stage.note(&BOTH, both);
+    stage.note(&FETCH, both - produced);
     Ok(())
 }
 

@@ -174,20 +174,18 @@ fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     let seconds = stage.rules.extent.of(5, 3);
     for entries in runs() {
         let mut transactors = Transactors::open(&address, &plan(entries.producers))?;
-        let measured = stage.measure(|_| transactors.run(rhythm(entries.interval, seconds)))?;
-        if let Some((transacted, usage)) = measured {
-            stage.note(&entries.rate, transacted.per_second());
-            for (figure, quantile) in [(entries.p50, 0.5), (entries.p99, 0.99)] {
-                if let Some(figure) = figure {
-                    stage.note(&figure, transacted.commit_millis_at(quantile));
-                }
+        let (transacted, usage) = stage.measure(|_| transactors.run(rhythm(entries.interval, seconds)))?;
+        stage.note(&entries.rate, transacted.per_second());
+        for (figure, quantile) in [(entries.p50, 0.5), (entries.p99, 0.99)] {
+            if let Some(figure) = figure {
+                stage.note(&figure, transacted.commit_millis_at(quantile));
             }
-            if let Some(figure) = entries.cost {
-                stage.note(&figure, usage.broker / transacted.count as f64 * 1e6);
-            }
-            for ((request, error), count) in transacted.again {
-                eprintln!("    {count} times {request} was refused for the moment with error {error}");
-            }
+        }
+        if let Some(figure) = entries.cost {
+            stage.note(&figure, usage.broker / transacted.count as f64 * 1e6);
+        }
+        for ((request, error), count) in transacted.again {
+            eprintln!("    {count} times {request} was refused for the moment with error {error}");
         }
     }
     group_admin.delete_groups(&groups)?;
