@@ -224,11 +224,13 @@ impl Admin {
         }
     }
 
-    /// Sends a batch to partition 0 until it is acknowledged: a broker that has just started may refuse it at first.
-    pub fn produce_at_last(&mut self, topic: &str, batch: &Bytes) -> Result<(), String> {
+    /// Sends a batch to each of the first partitions until they acknowledge it: a broker that has just started may refuse it at
+    /// first.
+    pub fn produce_at_last(&mut self, topic: &str, partitions: i32, batch: &Bytes) -> Result<(), String> {
+        let all: Vec<i32> = (0..partitions).collect();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.produce_to(topic, &[0], batch)? {
+            match self.produce_to(topic, &all, batch)? {
                 0 => return Ok(()),
                 error if Instant::now() > deadline => {
                     return Err(format!("{topic} is still refused with error {error}"));

@@ -11,6 +11,9 @@ use crate::broker::process::{self, Others, Process, TICKS_PER_SECOND};
 /// A share of the CPU above which other work has spoilt a run.
 pub const FOREIGN_SHARE_MAX: f64 = 0.04;
 
+/// Seconds of others' work that may be none: times come in hundredths, and runs may be as short as that.
+const READING_ERROR: f64 = 2.0 / TICKS_PER_SECOND;
+
 /// One line for the table: processors, memory, kernel.
 pub fn description() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -151,11 +154,12 @@ fn steal(stat: &str) -> Option<f64> {
 fn between(before: &Reading, after: &Reading, processors: usize) -> Usage {
     let seconds = (after.at - before.at).as_secs_f64();
     let all = seconds * processors as f64;
+    let foreign = after.others.processes - before.others.processes - READING_ERROR;
     Usage {
         broker: after.broker - before.broker,
         own: after.own - before.own,
         kernel: after.others.kernel - before.others.kernel,
-        foreign_share: ((after.others.processes - before.others.processes) / all).max(0.0),
+        foreign_share: (foreign / all).max(0.0),
         steal_share: (after.steal - before.steal) / all,
     }
 }
@@ -190,7 +194,7 @@ mod tests {
             own: 3.0,
             others: Others {
                 kernel: 2.0,
-                processes: 9.0,
+                processes: 9.0 + READING_ERROR,
             },
             steal: 1.0,
         };

@@ -33,7 +33,7 @@ use samples::Samples;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long runs that other work has spoilt are repeated, all together.
-const REPEATING_MAX: Duration = Duration::from_secs(360);
+const REPEATING_MAX: Duration = Duration::from_secs(240);
 /// The same in the quick extent.
 const REPEATING_MAX_QUICK: Duration = Duration::from_secs(45);
 

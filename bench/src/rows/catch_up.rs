@@ -37,8 +37,7 @@ pub const OWN: Case = Case {
 const BYTES: u64 = 1 << 30;
 
 fn own(stage: &mut Stage<'_>) -> Result<(), String> {
-    let measured = stage.measure(read_backlog)?;
-    let (outcome, usage) = measured;
+    let (outcome, usage) = stage.measure(read_backlog)?;
     stage.note(&COST, usage.broker / (outcome.delivered as f64 / 1e9));
     stage.note(&RATE, outcome.delivered_mb_per_second());
     Ok(())
@@ -85,12 +84,11 @@ pub const TOOL: Case = Case {
 };
 
 fn tool(stage: &mut Stage<'_>) -> Result<(), String> {
-    let measured = stage.measure(|stage| {
+    let (said, usage) = stage.measure(|stage| {
         let said = consumer_performance(stage.broker.address(), BYTES / 1024)?;
         stage.count((said.megabytes * 1e6) as u64);
         Ok(said)
     })?;
-    let (said, usage) = measured;
     stage.note(&TOOL_COST, usage.broker / (said.megabytes / 1e3));
     stage.note(&TOOL_RATE, said.megabytes_per_second);
     Ok(())

@@ -75,8 +75,7 @@ fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     let frames: Vec<Bytes> = frames.collect::<Result<_, _>>()?;
     // A first second shows a broker's code to its compiler.
     commit_for(stage, &frames, Duration::from_secs(1))?;
-    let measured = stage.measure(|stage| commit_for(stage, &frames, Duration::from_secs(4)))?;
-    let (answers, usage) = measured;
+    let (answers, usage) = stage.measure(|stage| commit_for(stage, &frames, Duration::from_secs(4)))?;
     stage.note(&RATE, answers.per_second());
     stage.note(&COST, usage.broker / answers.count as f64 * 1e6);
     stage.note(&P99, answers.millis_at(0.99));

@@ -40,8 +40,7 @@ const BYTES: u64 = 256 << 20;
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     for (figure, codec) in [(LZ4, Codec::Lz4), (ZSTD, Codec::Zstd), (SNAPPY, Codec::Snappy)] {
-        let measured = stage.measure_with_topic(PARTITIONS, |stage, topic| saturate(stage, topic, codec))?;
-        let (outcome, usage) = measured;
+        let (outcome, usage) = stage.measure_with_topic(PARTITIONS, |stage, topic| saturate(stage, topic, codec))?;
         stage.note(&figure, usage.broker / (outcome.produced as f64 / 1e9));
     }
     Ok(())

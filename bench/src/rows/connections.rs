@@ -64,15 +64,14 @@ const TIME: Duration = Duration::from_secs(6);
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     let process = stage.broker.process();
-    let opened = stage.measure(|stage| {
+    let ((idle, megabytes), _) = stage.measure(|stage| {
         let before = process.memory()?.proportional_mb;
         let idle = (0..IDLE).map(|_| visit(stage.broker.address()));
         let idle = idle.collect::<Result<Vec<TcpStream>, _>>()?;
         Ok((idle, process.memory()?.proportional_mb - before))
     })?;
-    let ((idle, megabytes), _) = opened;
     stage.note(&MEMORY, megabytes);
-    let measured = stage.measure_with_topic(PARTITIONS, |stage, topic| {
+    let ((others, comers), usage) = stage.measure_with_topic(PARTITIONS, |stage, topic| {
         let address = stage.broker.address().to_owned();
         let comers = thread::spawn(move || come_and_go(&address, COMING, TIME));
         let others = work(stage, topic)?;
@@ -80,7 +79,6 @@ fn run(stage: &mut Stage<'_>) -> Result<(), String> {
         Ok((others, comers))
     })?;
     drop(idle);
-    let ((others, comers), usage) = measured;
     stage.note(&OTHERS, others.arrived.value_at_quantile(0.99) as f64 / 1e3);
     stage.note(&COMERS, comers.value_at_quantile(0.99) as f64 / 1e3);
     stage.note(&CPU, usage.broker / others.elapsed.as_secs_f64());

@@ -133,7 +133,7 @@ pub const TOOL: Case = Case {
 const MESSAGES: &str = "5000";
 
 fn tool(stage: &mut Stage<'_>) -> Result<(), String> {
-    let measured = stage.measure_with_topic(1, |stage, topic| {
+    let (said, _) = stage.measure_with_topic(1, |stage, topic| {
         let arguments = [
             "--bootstrap-server",
             stage.broker.address(),
@@ -149,7 +149,6 @@ fn tool(stage: &mut Stage<'_>) -> Result<(), String> {
         let printed = kafka::tool("org.apache.kafka.tools.EndToEndLatency", &arguments)?;
         said(&printed).ok_or_else(|| format!("EndToEndLatency did not say what it measured:\n{printed}"))
     })?;
-    let (said, _) = measured;
     stage.note(&TOOL_MEAN, said.mean_ms);
     stage.note(&TOOL_P99, said.p99_ms);
     Ok(())

@@ -40,8 +40,8 @@ pub const CASE: Case = Case {
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     let time = Duration::from_secs(6);
-    let measured = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, CONSUMERS, time))?;
-    let (outcome, usage) = measured;
+    let (outcome, usage) =
+        stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, RATE, CONSUMERS, time))?;
     stage.note(&COST, usage.broker / (outcome.delivered as f64 / 1e9));
     stage.note(&P99, outcome.arrived.value_at_quantile(0.99) as f64 / 1e3);
     Ok(())

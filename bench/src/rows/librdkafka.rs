@@ -48,20 +48,18 @@ pub const CASE: Case = Case {
 const RECORDS: u64 = 600_000;
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
-    let produced = stage.measure_with_topic(PARTITIONS, |stage, topic| {
+    let (said, usage) = stage.measure_with_topic(PARTITIONS, |stage, topic| {
         let said = librdkafka::produce(stage.broker.address(), topic, PARTITIONS, RECORDS)?;
         stage.count(said.bytes);
         Ok(said)
     })?;
-    let (said, usage) = produced;
     stage.note(&PRODUCE, usage.broker / (said.bytes as f64 / 1e9));
     stage.note(&PRODUCE_RATE, said.bytes as f64 / 1e6 / said.seconds);
-    let consumed = stage.measure(|stage| {
+    let (said, usage) = stage.measure(|stage| {
         let said = librdkafka::consume(stage.broker.address(), BACKLOG, PARTITIONS, RECORDS)?;
         stage.count(said.bytes);
         Ok(said)
     })?;
-    let (said, usage) = consumed;
     stage.note(&CONSUME, usage.broker / (said.bytes as f64 / 1e9));
     stage.note(&CONSUME_RATE, said.bytes as f64 / 1e6 / said.seconds);
     Ok(())

@@ -31,7 +31,7 @@ pub const IDLE_CASE: Case = Case {
 const REST: Duration = Duration::from_secs(3);
 
 fn idle(ground: &mut Ground<'_>) -> Result<(), String> {
-    let measured = ground.measure(
+    let (_, megabytes) = ground.measure(
         |_| Ok(()),
         |ground, ()| {
             let broker = ground.start()?;
@@ -40,7 +40,6 @@ fn idle(ground: &mut Ground<'_>) -> Result<(), String> {
             Ok((broker, memory.proportional_mb))
         },
     )?;
-    let (_, megabytes) = measured;
     ground.note(&IDLE, megabytes);
     Ok(())
 }
@@ -74,8 +73,7 @@ fn used(stage: &mut Stage<'_>) -> Result<(), String> {
     while stage.traffic() < TRAFFIC {
         catch_up::read_backlog(stage)?;
     }
-    let measured = stage.measure(|stage| stage.broker.process().memory())?;
-    let (memory, _) = measured;
+    let (memory, _) = stage.measure(|stage| stage.broker.process().memory())?;
     stage.note(&USED, memory.proportional_mb);
     stage.note(&PEAK, memory.peak_mb);
     Ok(())

@@ -60,8 +60,7 @@ pub const OWN: Case = Case {
 
 fn own(stage: &mut Stage<'_>) -> Result<(), String> {
     let bytes = stage.rules.extent.of(2 << 30, 1 << 30);
-    let measured = stage.measure_with_topic(PARTITIONS, |stage, topic| saturate(stage, topic, bytes))?;
-    let (outcome, usage) = measured;
+    let (outcome, usage) = stage.measure_with_topic(PARTITIONS, |stage, topic| saturate(stage, topic, bytes))?;
     let gigabytes = outcome.produced as f64 / 1e9;
     stage.note(&COST, usage.broker / gigabytes);
     stage.note(&RATE, outcome.produced_mb_per_second());
@@ -133,12 +132,11 @@ const TOOL_RECORDS: u64 = 1_500_000;
 
 fn tool(stage: &mut Stage<'_>) -> Result<(), String> {
     let records = TOOL_RECORDS;
-    let measured = stage.measure_with_topic(PARTITIONS, |stage, topic| {
+    let (said, usage) = stage.measure_with_topic(PARTITIONS, |stage, topic| {
         let said = producer_performance(stage.broker.address(), topic, records)?;
         stage.count(records * 1024);
         Ok(said)
     })?;
-    let (said, usage) = measured;
     stage.note(&TOOL_COST, usage.broker / (records as f64 * 1024.0 / 1e9));
     stage.note(&TOOL_RATE, said.records_per_second * 1024.0 / 1e6);
     stage.note(&TOOL_P99, said.p99_ms);

@@ -42,8 +42,7 @@ pub const CASE: Case = Case {
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
     let seconds = Duration::from_secs(stage.rules.extent.of(6, 5));
-    let measured = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, seconds))?;
-    let (outcome, _) = measured;
+    let (outcome, _) = stage.measure_with_topic(PARTITIONS, |stage, topic| paced(stage, topic, seconds))?;
     stage.note(&P50, outcome.acknowledged.value_at_quantile(0.5) as f64 / 1e3);
     stage.note(&P99, outcome.acknowledged.value_at_quantile(0.99) as f64 / 1e3);
     Ok(())

@@ -44,8 +44,8 @@ pub const CASE: Case = Case {
 };
 
 fn run(stage: &mut Stage<'_>) -> Result<(), String> {
-    let measured = stage.measure_prepared(PARTITIONS, |stage, topic| touch(stage, topic, PARTITIONS), saturate)?;
-    let (outcome, usage) = measured;
+    let (outcome, usage) =
+        stage.measure_prepared(PARTITIONS, |stage, topic| touch(stage, topic, PARTITIONS), saturate)?;
     let batches = outcome.requests as f64 * BATCHES_PER_REQUEST as f64;
     stage.note(&COST, usage.broker / batches * 1e6);
     stage.note(&RATE, batches / outcome.elapsed.as_secs_f64());

@@ -55,7 +55,7 @@ fn times(ground: &Ground<'_>) -> u32 {
 
 fn start(ground: &mut Ground<'_>) -> Result<(), String> {
     for _ in 0..times(ground) {
-        let measured = ground.measure(
+        let (_, millis) = ground.measure(
             |_| Ok(()),
             |ground, ()| {
                 let broker = ground.start()?;
@@ -64,7 +64,6 @@ fn start(ground: &mut Ground<'_>) -> Result<(), String> {
                 first_record(broker)
             },
         )?;
-        let (_, millis) = measured;
         ground.note(&EMPTY, millis);
     }
     Ok(())
@@ -72,7 +71,7 @@ fn start(ground: &mut Ground<'_>) -> Result<(), String> {
 
 fn reopen(ground: &mut Ground<'_>) -> Result<(), String> {
     for _ in 0..times(ground) {
-        let measured = ground.measure(
+        let (_, millis) = ground.measure(
             |ground| {
                 let broker = ground.start()?;
                 let mut admin = Admin::connect(broker.address())?;
@@ -82,7 +81,6 @@ fn reopen(ground: &mut Ground<'_>) -> Result<(), String> {
             },
             |ground, directory| first_record(ground.start_in(directory)?),
         )?;
-        let (_, millis) = measured;
         ground.note(&KILLED, millis);
     }
     Ok(())
@@ -91,7 +89,7 @@ fn reopen(ground: &mut Ground<'_>) -> Result<(), String> {
 /// Waits for the first acknowledged record of a broker on whose directory the topic lies; gives the milliseconds since its start.
 pub fn first_record(broker: Broker) -> Result<(Broker, f64), String> {
     let mut admin = Admin::connect(broker.address())?;
-    admin.produce_at_last(TOPIC, &batch(Payload::plain(1, 1024)))?;
+    admin.produce_at_last(TOPIC, 1, &batch(Payload::plain(1, 1024)))?;
     let millis = broker.began().elapsed().as_secs_f64() * 1e3;
     Ok((broker, millis))
 }
