@@ -10,8 +10,8 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafka_protocol::messages::{
     BrokerId, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-    InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, ProduceResponse,
-    ProducerId,
+    FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, ProduceResponse, ProducerId, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
 use ottla_wire::Api;
@@ -21,6 +21,8 @@ use crate::wire::{Wire, topic_name};
 
 /// How long a broker may take until a topic can be used.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What FindCoordinator calls the coordinator of transactions.
+const TRANSACTION_COORDINATOR: i8 = 1;
 /// What ListOffsets calls the end of a partition.
 const LATEST: i64 = -1;
 /// Partitions that one request may create; Kafka's controller takes no more than 10,000 changes in one.
@@ -179,6 +181,35 @@ impl Admin {
             }
             if Instant::now() > deadline {
                 return Err(format!("no producer id: error {}", answer.error_code));
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// A transactional producer, which takes the transactional id over.
+    pub fn transactional_producer(&mut self, id: &str) -> Result<Producer, String> {
+        let key = StrBytes::from_string(id.to_owned());
+        // Being looked for is what makes Kafka create the coordinators' topic.
+        let find = FindCoordinatorRequest::default()
+            .with_key_type(TRANSACTION_COORDINATOR)
+            .with_coordinator_keys(vec![key.clone()]);
+        let initialize = InitProducerIdRequest::default()
+            .with_transactional_id(Some(TransactionalId(key)))
+            .with_transaction_timeout_ms(60_000)
+            .with_producer_id(ProducerId(-1))
+            .with_producer_epoch(-1);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let _: FindCoordinatorResponse = self.wire.ask(Api::FindCoordinator, 4, &find)?;
+            let answer: InitProducerIdResponse = self.wire.ask(Api::InitProducerId, 4, &initialize)?;
+            if answer.error_code == 0 {
+                return Ok(Producer {
+                    id: answer.producer_id.0,
+                    epoch: answer.producer_epoch,
+                });
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{id} is not initialized: error {}", answer.error_code));
             }
             thread::sleep(PAUSE);
         }

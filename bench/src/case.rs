@@ -64,6 +64,7 @@ pub const CASES: &[Case] = &[
     rows::rebalance::CASE,
     rows::commits::CASE,
     rows::many_groups::CASE,
+    rows::transactions::CASE,
     rows::connections::CASE,
     rows::small_batches::CASE,
     rows::spread::CASE,

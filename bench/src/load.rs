@@ -12,6 +12,7 @@ mod link;
 mod member;
 mod ready;
 mod run;
+mod transactions;
 mod visits;
 
 pub use answer::check_committed;
@@ -23,4 +24,5 @@ pub use frame::Producer;
 pub use lane::{Lane, ProducePlan};
 pub use member::Member;
 pub use run::{Limit, Outcome, Pace, Run};
+pub use transactions::{Rhythm, TransactionPlan, Transactors};
 pub use visits::{come_and_go, visit};

@@ -19,3 +19,4 @@ pub mod small_batches;
 pub mod spread;
 pub mod start;
 pub mod tail;
+pub mod transactions;

@@ -12,6 +12,7 @@ const SETTINGS: &[&str] = &[
     "group.min.session.timeout.ms=100",
     "offsets.topic.num.partitions=5",
     "auto.create.topics.enable=true",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms=200",
 ];
 /// Cases put to a live Kafka beside Ottla within the test command.
 const SUBSET: &str = "300";

@@ -20,6 +20,7 @@ pub enum Extent {
 const INSTALLERS: &[(&str, &str)] = &[
     ("install Kafka", "tests/oracle/kafka.sh"),
     ("install the Java client", "tests/clients/java/install.sh"),
+    ("install Kafka Streams", "tests/clients/streams/install.sh"),
     ("install the Python clients", "tests/clients/python/install.sh"),
     ("install the Go clients", "tests/clients/go/install.sh"),
     ("install the Node client", "tests/clients/node/install.sh"),
@@ -27,6 +28,12 @@ const INSTALLERS: &[(&str, &str)] = &[
 
 /// Seconds each fuzz target gets within the test command.
 const FUZZ_SECONDS: &str = "5";
+
+/// How often broker or client is killed amid transactions within the test command, all clients together; `ottla-scenes kills`
+/// alone does so a hundred times for each of them.
+const TRANSACTION_KILLS: &str = "100";
+/// How many clients are killed side by side: most of the time one waits for the other's session to end.
+const TRANSACTION_JOBS: &str = "6";
 
 /// Runs the tests.
 pub fn run(extent: Extent) -> Outcome {
@@ -96,6 +103,19 @@ fn black_box(extent: Extent) -> Outcome {
         "scenes",
         scenes,
         &["run", "--broker", "ottla", "--binary", binary, "--jobs", "8"],
+    )?;
+    step::run(
+        "kills amid transactions",
+        scenes,
+        &[
+            "kills",
+            "--binary",
+            binary,
+            "--total",
+            TRANSACTION_KILLS,
+            "--jobs",
+            TRANSACTION_JOBS,
+        ],
     )?;
     step::run(
         "crash checks",

@@ -1,5 +1,9 @@
 //! Answers read in place: only what a load must know of them, without making messages of them.
 
+use std::fmt;
+
+use super::frame::Producer;
+
 /// Walks over the fields of a flexible message.
 pub struct Fields<'a> {
     bytes: &'a [u8],
@@ -22,6 +26,11 @@ impl<'a> Fields<'a> {
     /// A 32-bit number.
     pub fn i32(&mut self) -> Result<i32, String> {
         self.array().map(i32::from_be_bytes)
+    }
+
+    /// A 64-bit number.
+    pub fn i64(&mut self) -> Result<i64, String> {
+        self.array().map(i64::from_be_bytes)
     }
 
     /// The length of a compact array; none for null.
@@ -76,45 +85,84 @@ impl<'a> Fields<'a> {
 
 /// Checks that an answer to Produce (version 9 to 12) accepted every batch.
 pub fn check_produced(frame: &[u8]) -> Result<(), String> {
+    match refused_batch(frame)? {
+        None => Ok(()),
+        Some(refusal) => Err(format!("a batch for {refusal}")),
+    }
+}
+
+/// Checks that an answer to OffsetCommit (version 8) accepted every offset.
+pub fn check_committed(frame: &[u8]) -> Result<(), String> {
+    match refused_offset(frame)? {
+        None => Ok(()),
+        Some(refusal) => Err(format!("the offset of {refusal}")),
+    }
+}
+
+/// The first partition of which something was refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    topic: String,
+    index: i32,
+    /// The error code.
+    pub error: i16,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{} was refused with error {}", self.topic, self.index, self.error)
+    }
+}
+
+/// The first batch that an answer to Produce (version 9 to 12) refused.
+pub fn refused_batch(frame: &[u8]) -> Result<Option<Refusal>, String> {
+    first_refused(Fields::of_answer(frame)?, |fields, index| {
+        fields.skip(8 + 8 + 8)?;
+        if fields.count()? > 0 {
+            return Err(format!("partition {index} names bad records"));
+        }
+        fields.compact().map(drop)
+    })
+}
+
+/// The first offset that an answer to OffsetCommit (version 8) or TxnOffsetCommit (version 3 to 5) refused.
+pub fn refused_offset(frame: &[u8]) -> Result<Option<Refusal>, String> {
     let mut fields = Fields::of_answer(frame)?;
+    fields.skip(4)?;
+    first_refused(fields, |_, _| Ok(()))
+}
+
+/// What an answer to EndTxn (version 5) says: who the producer is from now on, or an error code.
+pub fn ended(frame: &[u8]) -> Result<Result<Producer, i16>, String> {
+    let mut fields = Fields::of_answer(frame)?;
+    fields.skip(4)?;
+    let error = fields.i16()?;
+    let producer = Producer {
+        id: fields.i64()?,
+        epoch: fields.i16()?,
+    };
+    Ok(if error == 0 { Ok(producer) } else { Err(error) })
+}
+
+/// Walks over topics and their partitions, each of which begins with its index and error code; `rest` skips what follows.
+fn first_refused<'a>(
+    mut fields: Fields<'a>,
+    rest: impl Fn(&mut Fields<'a>, i32) -> Result<(), String>,
+) -> Result<Option<Refusal>, String> {
     for _ in 0..fields.count()? {
         let topic = fields.compact()?;
         for _ in 0..fields.count()? {
             let (index, error) = (fields.i32()?, fields.i16()?);
             if error != 0 {
-                let topic = String::from_utf8_lossy(topic);
-                return Err(format!("a batch for {topic}-{index} was refused with error {error}"));
+                let topic = String::from_utf8_lossy(topic).into_owned();
+                return Ok(Some(Refusal { topic, index, error }));
             }
-            fields.skip(8 + 8 + 8)?;
-            if fields.count()? > 0 {
-                return Err(format!("partition {index} names bad records"));
-            }
-            fields.compact()?;
+            rest(&mut fields, index)?;
             fields.tags()?;
         }
         fields.tags()?;
     }
-    Ok(())
-}
-
-/// Checks that an answer to OffsetCommit (version 8) accepted every offset.
-pub fn check_committed(frame: &[u8]) -> Result<(), String> {
-    let mut fields = Fields::of_answer(frame)?;
-    fields.skip(4)?;
-    for _ in 0..fields.count()? {
-        fields.compact()?;
-        for _ in 0..fields.count()? {
-            let (index, error) = (fields.i32()?, fields.i16()?);
-            if error != 0 {
-                return Err(format!(
-                    "the offset of partition {index} was refused with error {error}"
-                ));
-            }
-            fields.tags()?;
-        }
-        fields.tags()?;
-    }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -164,7 +212,7 @@ mod tests {
         };
         assert_eq!(check_committed(&answer(0)[4..]), Ok(()));
         let refused = check_committed(&answer(22)[4..]).unwrap_err();
-        assert_eq!(refused, "the offset of partition 5 was refused with error 22");
+        assert_eq!(refused, "the offset of topic-5 was refused with error 22");
     }
 
     #[test]

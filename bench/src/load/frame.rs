@@ -2,16 +2,23 @@
 
 use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
+use kafka_protocol::messages::TransactionalId;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use kafka_protocol::protocol::StrBytes;
 use ottla_wire::Api;
 
 use crate::wire;
 
 /// By name of the topic, which topic ids (version 13) replaced.
 pub const PRODUCE_VERSION: i16 = 11;
+/// The same for transactions, whose partitions take part by what is written to them (KIP-890).
+pub const TRANSACTIONAL_PRODUCE_VERSION: i16 = 12;
 
 /// Where things lie in a batch.
 const BATCH_CRC: usize = 17;
+/// The low byte of the attributes, and the bit of it that says "of a transaction".
+const BATCH_ATTRIBUTES: usize = 22;
+const TRANSACTIONAL: u8 = 1 << 4;
 const BATCH_PRODUCER: usize = 43;
 const BATCH_HEADER: usize = 61;
 
@@ -33,18 +40,30 @@ pub struct ProduceFrame {
     batch_bytes: usize,
     records: i32,
     sequence: i32,
+    /// The epoch the sequence belongs to.
+    epoch: Option<i16>,
 }
 
 impl ProduceFrame {
     /// The same batch for each of some partitions of a topic.
     pub fn new(topic: &str, partitions: &[i32], batch: &Bytes, acks: i16) -> Result<ProduceFrame, String> {
+        let request = request(topic, partitions, batch, acks);
+        ProduceFrame::of(PRODUCE_VERSION, &request, partitions, batch)
+    }
+
+    /// The same within transactions of a transactional id; sequences begin anew with every epoch.
+    pub fn transactional(id: &str, topic: &str, partitions: &[i32], batch: &Bytes) -> Result<ProduceFrame, String> {
+        let mut bytes = batch.to_vec();
+        bytes[BATCH_ATTRIBUTES] |= TRANSACTIONAL;
+        let batch = Bytes::from(bytes);
+        let id = TransactionalId(StrBytes::from_string(id.to_owned()));
+        let request = request(topic, partitions, &batch, -1).with_transactional_id(Some(id));
+        ProduceFrame::of(TRANSACTIONAL_PRODUCE_VERSION, &request, partitions, &batch)
+    }
+
+    fn of(version: i16, request: &ProduceRequest, partitions: &[i32], batch: &Bytes) -> Result<ProduceFrame, String> {
         assert!(batch.len() > BATCH_HEADER, "a batch has a header and records");
-        let frame = wire::frame(
-            Api::Produce,
-            PRODUCE_VERSION,
-            0,
-            &request(topic, partitions, batch, acks),
-        )?;
+        let frame = wire::frame(Api::Produce, version, 0, request)?;
         let batches = positions(&frame, batch, partitions.len());
         let records = i32::from_be_bytes([batch[57], batch[58], batch[59], batch[60]]);
         Ok(ProduceFrame {
@@ -54,6 +73,7 @@ impl ProduceFrame {
             batch_bytes: batch.len(),
             records,
             sequence: 0,
+            epoch: None,
         })
     }
 
@@ -74,6 +94,9 @@ impl ProduceFrame {
 
     /// Makes it the producer's next request for these partitions.
     pub fn stamp(&mut self, producer: Producer) {
+        if self.epoch.replace(producer.epoch) != Some(producer.epoch) {
+            self.sequence = 0;
+        }
         for at in &self.batches {
             let batch = &mut self.bytes[*at..*at + self.batch_bytes];
             batch[BATCH_PRODUCER..BATCH_PRODUCER + 8].copy_from_slice(&producer.id.to_be_bytes());
@@ -143,9 +166,25 @@ mod tests {
             assert_eq!(records[51..53], 2i16.to_be_bytes());
             // The second request of five records each begins at the fifth.
             assert_eq!(records[53..57], 5i32.to_be_bytes());
-            const FAR: Millis = Millis(4_000_000_000_000);
-            let config = PartitionConfig::default();
-            CheckedBatch::check(&records, Origin::Client, &config, FAR).unwrap();
+            check(&records);
         }
+    }
+
+    #[test]
+    fn sequences_of_a_transaction_begin_with_its_epoch() {
+        let mut frame = ProduceFrame::transactional("id", "topic", &[3], &batch(Payload::plain(5, 100))).unwrap();
+        for (epoch, sequence) in [(1, 0), (1, 5), (2, 0i32)] {
+            frame.stamp(Producer { id: 77, epoch });
+            let records = &frame.bytes()[frame.batches[0]..][..frame.batch_bytes];
+            assert_eq!(records[53..57], sequence.to_be_bytes());
+            assert_eq!(records[22] & 16, 16);
+            check(&Bytes::copy_from_slice(records));
+        }
+    }
+
+    fn check(records: &Bytes) {
+        const FAR: Millis = Millis(4_000_000_000_000);
+        let config = PartitionConfig::default();
+        CheckedBatch::check(records, Origin::Client, &config, FAR).unwrap();
     }
 }

@@ -19,13 +19,16 @@ use crate::LEADER_EPOCH;
 use crate::clock::Clock;
 
 /// Why a partition cannot be had.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum TopicFault {
     /// No topic of that name, or no such partition.
+    #[error("there is no such topic or partition")]
     UnknownTopicOrPartition,
     /// No topic of that id.
+    #[error("there is no topic of that id")]
     UnknownTopicId,
     /// It exists, but its files cannot be read.
+    #[error("the partition's files cannot be read")]
     Storage,
 }
 

@@ -225,11 +225,12 @@ impl Producers {
                 epoch: header.producer_epoch,
             });
         }
-        self.check_refused(header, origin)?;
         let Some(entry) = known else {
+            self.check_refused(header, origin)?;
             return check_beginning(header, origin).map(|()| Judgement::New);
         };
         entry.check_epoch(header)?;
+        self.check_refused(header, origin)?;
         if let Some(marker) = marker {
             entry.check_raised(header, origin)?;
             return entry.check_coordinator(header, marker).map(|()| Judgement::New);

@@ -129,7 +129,7 @@ table! {
     60 DescribeCluster 0..=2 flexible 0;
     61 DescribeProducers 0..=0 flexible 0;
     65 DescribeTransactions 0..=0 flexible 0;
-    66 ListTransactions 0..=1 flexible 0;
+    66 ListTransactions 0..=2 flexible 0;
     75 DescribeTopicPartitions 0..=0 flexible 0;
 }
 

@@ -31,6 +31,7 @@ from confluent_kafka.admin import (
 )
 
 import driver
+import transactions
 from driver import Failure, grouped, option, texts
 
 BATCH_RECORDS_MAX = 500
@@ -90,6 +91,12 @@ class Confluent(driver.Client):
                 tally.failed(self.explain(exception)[0])
                 break
         producer.poll(0)
+
+    def transactional(self, command):
+        return transactions.TransactionalProducer(command, common_config(command))
+
+    def transform(self, command, tell):
+        return transactions.Transform(command, consumer_config(command), common_config(command), tell)
 
     @contextlib.contextmanager
     def admin(self, bootstrap):
@@ -369,6 +376,8 @@ def consumer_config(command):
         "fetch.max.bytes": 1_048_576,
         "max.partition.fetch.bytes": 262_144,
     }
+    if command.get("isolation"):
+        config["isolation.level"] = command["isolation"]
     if command.get("instance_id"):
         config["group.instance.id"] = command["instance_id"]
     assignor = option(command, "assignor", "range")

@@ -16,7 +16,8 @@ POLL_SECONDS = 0.1
 BACKOFF_SECONDS_MAX = 1.0
 CLOSE_SECONDS_MAX = 60
 
-MEMBER_STARTS = {"consumer", "assign"}
+MEMBER_STARTS = {"consumer", "assign", "transform"}
+STEPS = {"begin", "send", "offsets", "end", "close"}
 MEMBER_COMMANDS = {"close", "commit", "seek", "pause", "resume", "position"}
 ADMIN_VERBS = {
     "create_topic", "create_partitions", "delete_topic", "describe_topic", "list_topics", "describe_configs",
@@ -98,6 +99,14 @@ class Client(ABC):
     @abstractmethod
     def produce(self, command, outgoing, tally):
         """Sends every record of `outgoing`, reports each to `tally` and closes the producer."""
+
+    def transactional(self, command):
+        """A transactional producer with one method for each of `STEPS`."""
+        raise unsupported(f"{self.name} is not driven in transactions")
+
+    def transform(self, command, tell):
+        """A consume-transform-produce loop: `open`, `turn`, `close`."""
+        raise unsupported(f"{self.name} is not driven in transactions")
 
     @abstractmethod
     def admin(self, bootstrap):
@@ -191,6 +200,8 @@ class MemberActor:
         """Reports, works on and commits each batch in turn."""
         for topic, partition, records in batches:
             fields = {"first": records[0][0], "last": records[-1][0], "count": len(records)}
+            if records[-1][0] - records[0][0] + 1 != len(records):
+                fields["offsets"] = [offset for offset, _ in records]
             if self._values:
                 fields["values"] = [text(value) for _, value in records]
             self._emit("records", topic=topic, partition=partition, **fields)
@@ -309,6 +320,65 @@ class MemberActor:
         self._events.emit(event, id=self._id, **fields)
 
 
+class TransformActor:
+    """A consume-transform-produce loop: begun anew with other clients whenever these cannot go on."""
+
+    def __init__(self, registry, command):
+        self._registry = registry
+        self._client = registry.client
+        self._events = registry.events
+        self._command = command
+        self._commands = queue.SimpleQueue()
+        self.ended = False
+        self.thread = threading.Thread(target=self._run, name=f"transform {command['id']}", daemon=True)
+
+    def submit(self, command):
+        """Queues a command; None closes the loop without an answer."""
+        self._commands.put(command)
+
+    def event(self, event, **fields):
+        """Tells something."""
+        self._events.emit(event, id=self._command["id"], **fields)
+
+    def error(self, exception, during):
+        """Tells of an error the loop survives."""
+        name, message = self._client.explain(exception)
+        self.event("error", error=name, message=message, during=during)
+
+    def _run(self):
+        try:
+            transform = self._client.transform(self._command, self)
+        except Exception as exception:
+            self.ended = True
+            self._events.failed(self._command, *self._client.explain(exception))
+            return
+        begun = False
+        closing = False
+        while not closing:
+            try:
+                transform.open()
+                if not begun:
+                    begun = True
+                    self._events.done(self._command)
+                while not (closing := not self._commands.empty()):
+                    transform.turn()
+            except Exception as exception:
+                self.error(exception, "transform")
+                closing = not self._commands.empty()
+                time.sleep(POLL_SECONDS)
+            transform.close()
+        self.event("ended")
+        self._end()
+
+    def _end(self):
+        with self._registry.lock:
+            self.ended = True
+        while not self._commands.empty():
+            command = self._commands.get()
+            if command is not None:
+                self._registry.answer_ended(command)
+
+
 class JobActor:
     """The produce and admin commands of one id, in the order they came; it retires when none is left."""
 
@@ -332,13 +402,23 @@ class JobActor:
             self._answer(command)
 
     def _answer(self, command):
-        work = self._produce if command["cmd"] == "produce" else self._admin
+        work = {"produce": self._produce, "transact": self._transact}.get(command["cmd"])
+        work = work or (self._step if command["cmd"] in STEPS else self._admin)
         try:
             fields = work(command)
         except Exception as exception:
             self._registry.events.failed(command, *self._registry.client.explain(exception))
         else:
-            self._registry.events.done(command, **fields)
+            self._registry.events.done(command, **(fields or {}))
+
+    def _transact(self, command):
+        self._registry.producers[self._id] = self._registry.client.transactional(command)
+
+    def _step(self, command):
+        producer = self._registry.producers.get(self._id)
+        if producer is None:
+            raise Failure("CLIENT", "no producer of this id")
+        return getattr(producer, command["cmd"])(command)
 
     def _produce(self, command):
         tally = Tally(command)
@@ -350,7 +430,7 @@ class JobActor:
             verb = getattr(admin, command["cmd"], None)
             if verb is None:
                 raise unsupported(f"{self._registry.client.name} has no {command['cmd']}")
-            return verb(command) or {}
+            return verb(command)
 
 
 class Outgoing:
@@ -430,6 +510,7 @@ class Registry:
         self.stopping = threading.Event()
         self.members = {}
         self.jobs = {}
+        self.producers = {}
 
     def dispatch(self, command):
         """Hands one command to its actor."""
@@ -438,9 +519,9 @@ class Registry:
             self.events.failed(command, "CLIENT", "a command needs an id")
         elif verb in MEMBER_STARTS:
             self._start_member(command)
-        elif verb in MEMBER_COMMANDS:
+        elif verb in MEMBER_COMMANDS and not (verb in STEPS and actor_id in self.producers):
             self._command_member(command)
-        elif verb == "produce" or verb in ADMIN_VERBS:
+        elif verb in ("produce", "transact") or verb in STEPS or verb in ADMIN_VERBS:
             self._job(command)
         else:
             self.events.failed(command, "UNSUPPORTED", f"no command {verb!r}")
@@ -468,7 +549,8 @@ class Registry:
             old = self.members.get(command["id"])
             member = None
             if old is None or old.ended:
-                member = self.members[command["id"]] = MemberActor(self, command)
+                kind = TransformActor if command["cmd"] == "transform" else MemberActor
+                member = self.members[command["id"]] = kind(self, command)
         if member is None:
             self.events.failed(command, "CLIENT", "a member of this id is running")
         else:

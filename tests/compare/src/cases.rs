@@ -3,12 +3,14 @@
 mod api_versions;
 mod commit;
 mod configs;
+mod exhaustion;
 mod fetch;
 mod groups;
 mod heartbeat;
 mod join;
 mod leave;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
 mod offsets;
 mod produce;
@@ -57,12 +59,14 @@ pub fn all() -> Vec<Case> {
         api_versions::cases(),
         commit::cases(),
         configs::cases(),
+        exhaustion::cases(),
         fetch::cases(),
         groups::cases(),
         heartbeat::cases(),
         join::cases(),
         leave::cases(),
         list_offsets::cases(),
+        list_transactions::cases(),
         metadata::cases(),
         offsets::cases(),
         produce::cases(),

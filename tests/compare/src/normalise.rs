@@ -157,7 +157,9 @@ impl Normaliser {
     }
 
     fn is_own(&self, item: &Tree) -> bool {
-        let name = ["name", "topic", "group_id"].iter().find_map(|field| item.field(field));
+        let name = ["name", "topic", "group_id", "transactional_id"]
+            .iter()
+            .find_map(|field| item.field(field));
         match name {
             Some(Tree::Text(text)) => text.starts_with(&self.scope.token) || text.starts_with(&self.scope.shared),
             _ => true,

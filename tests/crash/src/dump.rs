@@ -17,6 +17,7 @@ use crate::random::Random;
 use crate::trouble::{During, Trouble, expect};
 
 mod tool;
+mod transactions;
 
 /// Every setting that makes files small and compaction soon.
 const SETTINGS: &[&str] = &[
@@ -58,6 +59,7 @@ fn use_and_dump(program: &Program, script: &Path, evidence: &Evidence) -> Result
     let mut client = Client::open(launch.address())?;
     fill(&mut client).during("filling the topics")?;
     commit(&mut client).during("committing")?;
+    transactions::transact(&mut client).during("transacting")?;
     some_load(launch.address(), 1)?;
     let compacted = wait_for_compaction(&launch.data())?;
     let read = contents(&mut client)?;

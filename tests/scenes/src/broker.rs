@@ -18,6 +18,11 @@ const START: Duration = Duration::from_secs(60);
 /// Settings of a broker for tests: members must not wait for each other longer than the scenes are about.
 const OTTLA: &[&str] = &["group.initial.rebalance.delay.ms=0"];
 const KAFKA: &[&str] = &["offsets.topic.num.partitions=4", "auto.create.topics.enable=false"];
+/// Sessions as short as the kills want them, and transactions of the dead found soon.
+const BOTH: &[&str] = &[
+    "group.min.session.timeout.ms=1000",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms=500",
+];
 
 /// A running broker with its data in a directory.
 #[derive(Debug)]
@@ -102,7 +107,7 @@ impl Broker {
         let Self::Kafka { dir, port } = self else { return Ok(()) };
         std::fs::create_dir_all(dir)?;
         let mut command = oracle("start", dir);
-        command.arg(port.to_string()).args(KAFKA);
+        command.arg(port.to_string()).args(KAFKA).args(BOTH);
         // The broker inherits stdout and stderr, so they must not be pipes that are waited on.
         let out = dir.join("start.log");
         let status = command
@@ -148,7 +153,7 @@ fn launch(binary: &Path, dir: &Path, port: u16) -> Outcome<(Child, u16)> {
         .arg(dir.join("data"))
         .arg("--listen")
         .arg(format!("127.0.0.1:{port}"));
-    for setting in OTTLA {
+    for setting in OTTLA.iter().chain(BOTH) {
         command.args(["--set", setting]);
     }
     let mut child = command

@@ -92,11 +92,11 @@ pub fn complete<S: AsRef<str>>(story: &Story, ids: &[S], acked: &Acked) -> Outco
     for event in events_of(story, ids, Kind::Records) {
         let partition = event.partition();
         let values = event.body["values"].as_array().cloned().unwrap_or_default();
-        let span = event.number("first")..=event.number("last");
-        expect(span.clone().count() == values.len(), || {
+        let span = event.read();
+        expect(span.len() == values.len(), || {
             format!("a batch out of form: {}", event.body)
         })?;
-        for (offset, value) in span.zip(values) {
+        for (offset, value) in span.into_iter().zip(values) {
             let sent = acked.0.get(&partition).and_then(|records| records.get(&offset));
             expect(sent.is_none_or(|sent| value.as_str() == Some(sent)), || {
                 format!("{partition:?} offset {offset} was acknowledged as {sent:?} and read as {value}")

@@ -31,6 +31,30 @@ pub fn tests() -> PathBuf {
         .map_or_else(|| "tests".into(), Path::to_path_buf)
 }
 
+/// How a driver is run.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The program.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: &'static [&'static str],
+}
+
+/// Installs the driver in a directory of `tests/clients`. `Unsupported` if a toolchain is missing.
+pub fn install(directory: &Path) -> Outcome<()> {
+    let program = directory.join("install.sh");
+    let output = match Command::new(&program).stdin(Stdio::null()).output() {
+        Ok(output) => output,
+        Err(error) => return unmet(format!("{}: {error}", program.display())),
+    };
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    match output.status.code() {
+        Some(0) => Ok(()),
+        Some(3) => Err(Trouble::Unsupported(said)),
+        _ => unmet(format!("{} failed ({}): {said}", program.display(), output.status)),
+    }
+}
+
 impl Client {
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -55,18 +79,17 @@ impl Client {
     }
 
     /// The program that runs the driver.
-    pub fn program(self) -> PathBuf {
-        self.directory().join("run.sh")
-    }
-
-    /// The arguments of the program.
-    pub fn arguments(self) -> &'static [&'static str] {
-        match self {
+    pub fn program(self) -> Program {
+        let arguments: &[&str] = match self {
             Self::Java | Self::Kafkajs => &[],
             Self::Confluent => &["confluent"],
             Self::KafkaPython => &["kafka-python"],
             Self::Franz => &["franz"],
             Self::Sarama => &["sarama"],
+        };
+        Program {
+            path: self.directory().join("run.sh"),
+            arguments,
         }
     }
 
@@ -81,20 +104,7 @@ impl Client {
 
     /// Installs the driver. `Unsupported` if a toolchain is missing.
     pub fn install(self) -> Outcome<()> {
-        let program = self.directory().join("install.sh");
-        let output = match Command::new(&program).stdin(Stdio::null()).output() {
-            Ok(output) => output,
-            Err(error) => return unmet(format!("{}: {error}", program.display())),
-        };
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        match output.status.code() {
-            Some(0) => Ok(()),
-            Some(3) => Err(Trouble::Unsupported(said)),
-            _ => unmet(format!(
-                "installing the driver of {self} failed ({}): {said}",
-                output.status
-            )),
-        }
+        install(&self.directory())
     }
 
     /// What the library is known to lack for a scene. A cell in this list must end with `UNSUPPORTED`, any other must
@@ -104,6 +114,9 @@ impl Client {
             (Self::Kafkajs, Scene::Cooperative) => Some("no cooperative assignor"),
             (Self::Kafkajs, Scene::Static) => Some("no static membership"),
             (Self::Kafkajs, Scene::Manual) => Some("consumes in groups only"),
+            (Self::KafkaPython | Self::Kafkajs, Scene::Transactions | Scene::Transform) => {
+                Some("its driver has no transactions")
+            }
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! A client driver: its process, the commands to it, and the log its events go to.
 
-use crate::client::Client;
+use crate::client::Program;
 use crate::story::{Event, Kind, Story};
 use crate::trouble::{Outcome, Trouble, unmet};
 use serde_json::{Value, json};
@@ -94,10 +94,10 @@ struct Ending {
 
 impl Driver {
     /// Starts a driver and waits until it is ready; its stderr goes to a file in `dir`.
-    pub fn start(client: Client, process: usize, name: &str, dir: &Path, log: &Arc<Log>) -> Outcome<Self> {
+    pub fn start(program: &Program, process: usize, name: &str, dir: &Path, log: &Arc<Log>) -> Outcome<Self> {
         let stderr = File::create(dir.join(format!("{name}.stderr")))?;
-        let mut child = Command::new(client.program())
-            .args(client.arguments())
+        let mut child = Command::new(&program.path)
+            .args(program.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(stderr)

@@ -6,6 +6,9 @@ mod broker;
 mod check;
 mod client;
 mod driver;
+mod kills;
+mod ledger;
+mod random;
 mod report;
 mod run;
 mod scene;
@@ -30,6 +33,8 @@ struct Line {
 enum Verb {
     /// Play scenes side by side; exits with 1 if one fails.
     Run(Options),
+    /// Kill broker and clients amid consume-transform-produce loops; exits with 1 unless all comes through exactly once.
+    Kills(kills::Options),
     /// List scenes and clients.
     List,
 }
@@ -80,14 +85,8 @@ pub enum Kind {
 
 fn main() -> ExitCode {
     match Line::parse().verb {
-        Verb::Run(options) => match run::run(&options) {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(trouble) => {
-                eprintln!("ottla-scenes: {trouble}");
-                ExitCode::FAILURE
-            }
-        },
+        Verb::Run(options) => exit(run::run(&options)),
+        Verb::Kills(options) => exit(kills::run(&options)),
         Verb::List => {
             for scene in Scene::value_variants() {
                 let value = scene.to_possible_value();
@@ -103,6 +102,17 @@ fn main() -> ExitCode {
                 println!("{client}");
             }
             ExitCode::SUCCESS
+        }
+    }
+}
+
+fn exit(outcome: trouble::Outcome<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(trouble) => {
+            eprintln!("ottla-scenes: {trouble}");
+            ExitCode::FAILURE
         }
     }
 }

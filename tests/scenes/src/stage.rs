@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::check::{self, Acked, HEARTBEAT, SESSION};
-use crate::client::Client;
+use crate::client::{Client, Program};
 use crate::driver::{Driver, Log, PATIENCE, Pending};
 use crate::story::{Event, Kind, Partition, Story, offsets};
 use crate::trouble::{Outcome, Trouble, expect};
@@ -62,6 +62,11 @@ impl Stage {
         }
     }
 
+    /// The address clients begin with.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
     /// The number of records for a scene: a tenth of `full` in quick mode.
     pub fn records(&self, full: u64) -> u64 {
         if self.pace.quick { full / 10 } else { full }
@@ -112,12 +117,17 @@ impl Stage {
 
     /// Starts a driver process.
     pub fn driver(&self, name: &str) -> Outcome<Arc<Driver>> {
+        self.driver_of(&self.client.program(), name)
+    }
+
+    /// Starts a driver process of another program.
+    pub fn driver_of(&self, program: &Program, name: &str) -> Outcome<Arc<Driver>> {
         let process = {
             let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
             names.push(name.to_owned());
             names.len() - 1
         };
-        let driver = Arc::new(Driver::start(self.client, process, name, &self.dir, &self.log)?);
+        let driver = Arc::new(Driver::start(program, process, name, &self.dir, &self.log)?);
         self.drivers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -176,14 +186,19 @@ impl Stage {
 
     /// Creates the scene's topic.
     pub fn create_topic(&self, driver: &Driver, partitions: u32) -> Outcome<()> {
+        self.create_topic_named(driver, &self.topic, partitions)
+    }
+
+    /// Creates a topic.
+    pub fn create_topic_named(&self, driver: &Driver, topic: &str, partitions: u32) -> Outcome<()> {
         self.admin(
             driver,
             "create_topic",
-            json!({ "topic": self.topic, "partitions": partitions }),
+            json!({ "topic": topic, "partitions": partitions }),
         )?;
         // A broker may answer before everybody can see the topic.
         self.eventually("the topic to be seen", || {
-            match self.admin(driver, "describe_topic", json!({ "topic": self.topic })) {
+            match self.admin(driver, "describe_topic", json!({ "topic": topic })) {
                 Ok(answer) => Ok(answer.number("partitions") == i64::from(partitions)),
                 Err(Trouble::Refused { .. }) => Ok(false),
                 Err(trouble) => Err(trouble),
@@ -258,6 +273,16 @@ impl Stage {
             driver.finish(&pending, PATIENCE)?;
         }
         Ok(())
+    }
+
+    /// Begins a consume-transform-produce loop in the scene's group.
+    pub fn begin_transform(&self, driver: &Driver, id: &str, fields: Value) -> Outcome<Pending> {
+        driver.begin("transform", id, self.member(fields))
+    }
+
+    /// Begins an instance of a Kafka Streams application, named after the scene's group.
+    pub fn begin_streams(&self, driver: &Driver, id: &str, fields: Value) -> Outcome<Pending> {
+        driver.begin("streams", id, self.member(fields))
     }
 
     /// Waits until the members own as many partitions each as `shape` says (in any order), and all `total` together.

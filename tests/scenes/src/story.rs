@@ -25,6 +25,10 @@ pub enum Kind {
     Committed,
     Error,
     Ended,
+    Sending,
+    Ending,
+    Finished,
+    State,
     Unknown,
 }
 
@@ -41,6 +45,10 @@ impl Kind {
             "committed" => Self::Committed,
             "error" => Self::Error,
             "ended" => Self::Ended,
+            "sending" => Self::Sending,
+            "ending" => Self::Ending,
+            "finished" => Self::Finished,
+            "state" => Self::State,
             _ => Self::Unknown,
         }
     }
@@ -81,6 +89,19 @@ impl Event {
     /// The partitions and offsets of a `committed` event, or of the answer to `committed`, `commit` or `position`.
     pub fn offsets(&self) -> Vec<(Partition, i64)> {
         offsets(&self.body["offsets"])
+    }
+
+    /// The values of a `records` or `sending` event.
+    pub fn values(&self) -> Vec<String> {
+        list(&self.body["values"]).map(word).collect()
+    }
+
+    /// The offsets of a `records` event.
+    pub fn read(&self) -> Vec<i64> {
+        match self.body["offsets"].as_array() {
+            Some(listed) => listed.iter().map(int).collect(),
+            None => (self.number("first")..=self.number("last")).collect(),
+        }
     }
 
     /// The partition of a `records` event.
@@ -219,7 +240,7 @@ impl Story {
                     .or_default()
                     .entry(event.partition())
                     .or_default();
-                for offset in event.number("first")..=event.number("last") {
+                for offset in event.read() {
                     *reads.entry(offset).or_default() += 1;
                 }
             }
@@ -244,6 +265,12 @@ impl Story {
             }
         }
         all
+    }
+
+    /// The values one consumer read, in order.
+    pub fn values(&self, id: &str) -> Vec<String> {
+        let records = self.events.iter().filter(|e| e.kind == Kind::Records && e.id == id);
+        records.flat_map(Event::values).collect()
     }
 
     /// All members a group ever had.

@@ -5,7 +5,7 @@ use kafka_protocol::messages::describe_producers_response::{
     DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
 };
 
-use crate::handlers::Cx;
+use crate::handlers::{Cx, text};
 use crate::reply::Handled;
 use crate::topics::TopicFault;
 
@@ -19,7 +19,9 @@ fn describe(cx: &Cx<'_>, asked: TopicRequest) -> TopicResponse {
         let answer = PartitionResponse::default().with_partition_index(*index);
         match producers(cx, &asked.name, *index) {
             Ok(producers) => answer.with_active_producers(producers),
-            Err(fault) => answer.with_error_code(fault.code().number()),
+            Err(fault) => answer
+                .with_error_code(fault.code().number())
+                .with_error_message(Some(text(fault.to_string()))),
         }
     });
     let partitions = partitions.collect();

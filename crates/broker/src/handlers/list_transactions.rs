@@ -1,4 +1,4 @@
-//! ListTransactions (key 66), versions 0 and 1: the transactional ids of every coordinator shard of this broker (KIP-664).
+//! ListTransactions (key 66), versions 0 to 2: the transactional ids of every coordinator shard of this broker (KIP-664, KIP-1152).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use kafka_protocol::messages::TransactionalId;
 use kafka_protocol::messages::list_transactions_request::ListTransactionsRequest;
 use kafka_protocol::messages::list_transactions_response::{ListTransactionsResponse, TransactionState};
-use ottla_model::{Millis, ProducerId};
+use ottla_model::{ErrorCode, Millis, ProducerId};
+use ottla_pattern::{Pattern, PatternFault};
 use ottla_txn::{Command, ListTransactions, Listed, Reply};
 
 use crate::coordinators::Unanswered;
@@ -14,6 +15,10 @@ use crate::handlers::{Cx, text};
 use crate::reply::Handled;
 
 pub(crate) fn handle(cx: &Cx<'_>, request: ListTransactionsRequest) -> Handled<ListTransactionsResponse> {
+    let Ok(pattern) = pattern_of(&request) else {
+        let code = ErrorCode::InvalidRegularExpression.number();
+        return Handled::Now(ListTransactionsResponse::default().with_error_code(code));
+    };
     let states = request.state_filters.iter();
     let producers = request.producer_id_filters.iter();
     let filter = ListTransactions {
@@ -32,7 +37,9 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ListTransactionsRequest) -> Handled<L
             {
                 Ok(Reply::List(listing)) => {
                     unknown.extend(listing.unknown_states);
-                    listed.extend(listing.transactions.into_iter().map(list));
+                    let asked_for =
+                        |one: &Listed| pattern.as_ref().is_none_or(|pattern| pattern.matches(one.id.as_str()));
+                    listed.extend(listing.transactions.into_iter().filter(asked_for).map(list));
                 }
                 Err(code) => return ListTransactionsResponse::default().with_error_code(code.number()),
                 Ok(other) => unreachable!("a List is answered as one, not with {other:?}"),
@@ -42,6 +49,12 @@ pub(crate) fn handle(cx: &Cx<'_>, request: ListTransactionsRequest) -> Handled<L
             .with_unknown_state_filters(unknown.into_iter().map(text).collect())
             .with_transaction_states(listed)
     }))
+}
+
+/// What transactional ids have to match; nothing if there is no expression, or an empty one.
+fn pattern_of(request: &ListTransactionsRequest) -> Result<Option<Pattern>, PatternFault> {
+    let text = request.transactional_id_pattern.as_deref().unwrap_or_default();
+    (!text.is_empty()).then(|| Pattern::parse(text)).transpose()
 }
 
 fn list(listed: Listed) -> TransactionState {

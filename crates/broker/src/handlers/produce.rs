@@ -206,7 +206,10 @@ fn append_one(
     }
     let now = broker.clock.wall();
     let origin = announced.origin(&topic.name, data.index);
-    let origin = origin.inspect_err(|_| partition.refuse(&batch, now))?;
+    let origin = origin.map_err(|code| {
+        partition.refuse(&batch, now);
+        unvouched(code)
+    })?;
     let appended = partition
         .append(batch, origin, now)
         .map_err(|fault| refusal(&partition, &fault))?;
@@ -215,6 +218,13 @@ fn append_one(
         .with_log_append_time_ms(appended.log_append_time.map_or(-1, |at| at.0))
         .with_log_start_offset(appended.log_start.0);
     Ok((answer, appended.lsn))
+}
+
+/// The transaction's coordinator refused.
+fn unvouched(code: ErrorCode) -> Refusal {
+    let takes_no_part = matches!(code, ErrorCode::TransactionAbortable | ErrorCode::InvalidTxnState);
+    let message = takes_no_part.then(|| "the partition takes no part in the producer's transaction".to_owned());
+    Refusal { message, ..code.into() }
 }
 
 fn uses_zstd(batch: &[u8]) -> bool {

@@ -212,6 +212,16 @@ fn none_comes_before_a_batch_that_was_refused_for_want_of_an_announcement() {
 }
 
 #[test]
+fn an_old_epoch_is_told_so_also_behind_a_batch_that_was_refused() {
+    let mut log = Log::default();
+    let batch = |epoch, sequence| header(epoch, sequence, 1, attributes::TRANSACTIONAL);
+    assert_eq!(log.take(batch(1, 0), None, PARTICIPANT), New(0));
+    log.producers.refuse(&batch(0, 0), Millis(0));
+    assert_eq!(log.take(batch(0, 1), None, PARTICIPANT), Refused(47));
+    assert_eq!(log.send(0, 1, 1), Refused(47));
+}
+
+#[test]
 fn by_the_rules_of_v2_an_unknown_producer_begins_at_zero() {
     let mut log = Log::default();
     let origin = Origin::Participant { begins_at_zero: true };

@@ -6,6 +6,7 @@ pub(super) const REQUEST: &[Field] = &[
     field("state_filters", list(TEXT)),
     field("producer_id_filters", list(I64)),
     field("duration_filter", I64).from(1),
+    field("transactional_id_pattern", TEXT).or_null().from(2),
 ];
 
 pub(super) const RESPONSE: &[Field] = &[

@@ -41,6 +41,8 @@ func (o *Offset) UnmarshalJSON(b []byte) error {
 	return unmarshalTuple(b, &o.Topic, &o.Partition, &o.Offset)
 }
 
+func marshalTuple(values ...any) ([]byte, error) { return json.Marshal(values) }
+
 func unmarshalTuple(b []byte, into ...any) error {
 	var raw []json.RawMessage
 	if err := json.Unmarshal(b, &raw); err != nil {
@@ -102,7 +104,7 @@ type Command struct {
 	Reset              *string         `json:"reset"`
 	MetadataMaxAge     *int64          `json:"metadata_max_age_ms"`
 	ProcessTime        *int64          `json:"process_ms"`
-	Values             *bool           `json:"values"`
+	ValuesOrWhether    json.RawMessage `json:"values"`
 	From               *Where          `json:"from"`
 	To                 *Where          `json:"to"`
 	At                 *Where          `json:"at"`
@@ -120,6 +122,13 @@ type Command struct {
 	Rate        *float64 `json:"rate"`
 	Keys        *bool    `json:"keys"`
 	Report      *bool    `json:"report"`
+
+	Isolation       *string `json:"isolation"`
+	TransactionalID string  `json:"transactional_id"`
+	TxnTimeout      *int64  `json:"transaction_timeout_ms"`
+	AbortEvery      *int64  `json:"abort_every"`
+	Batch           *int64  `json:"batch"`
+	Commit          *bool   `json:"commit"`
 
 	Configs map[string]any `json:"configs"`
 	Total   int32          `json:"total"`
@@ -159,6 +168,21 @@ func (c *Command) PartitionList() ([]TP, error) {
 	return list, err
 }
 
+// ValueList is `values` as a list.
+func (c *Command) ValueList() (list []string, err error) {
+	err = json.Unmarshal(c.ValuesOrWhether, &list)
+	return list, err
+}
+
+// FromTopic is `from` of a transform.
+func (c *Command) FromTopic() string { return Or(c.From, Where{}).Name }
+
+// ToTopic is `to` of a transform.
+func (c *Command) ToTopic() string { return Or(c.To, Where{}).Name }
+
+// TransactionTimeout is how long a transaction may take.
+func (c *Command) TransactionTimeout() time.Duration { return millis(c.TxnTimeout, 60000) }
+
 // PartitionNumber is `partition`; 0 if there is none.
 func (c *Command) PartitionNumber() int32 { return Or(c.Partition, 0) }
 
@@ -190,6 +214,7 @@ type Settings struct {
 	MetadataMaxAge     time.Duration
 	ProcessTime        time.Duration
 	Values             bool
+	ReadCommitted      bool
 }
 
 // Settings applies the defaults of the protocol; manual assignment commits only when told to.
@@ -207,7 +232,8 @@ func (c *Command) Settings() (Settings, error) {
 		Reset:              Or(c.Reset, "earliest"),
 		MetadataMaxAge:     millis(c.MetadataMaxAge, 1000),
 		ProcessTime:        millis(c.ProcessTime, 0),
-		Values:             Or(c.Values, true),
+		Values:             string(c.ValuesOrWhether) != "false",
+		ReadCommitted:      Or(c.Isolation, "") == "read_committed",
 	}
 	if s.AutoCommit {
 		s.CommitEach = false

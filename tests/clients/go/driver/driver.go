@@ -27,6 +27,10 @@ type Client interface {
 	Assign(out *Out, c *Command) (Member, error)
 	// Produce sends records and reports each of them.
 	Produce(ctx context.Context, c *Command, r *Report) error
+	// Transact opens a transactional producer that is initialized.
+	Transact(c *Command) (Transactor, error)
+	// Transform prepares a consume-transform-produce loop.
+	Transform(out *Out, c *Command) (Transforming, error)
 	// Admin runs an admin command and returns the fields of its `done`.
 	Admin(ctx context.Context, c *Command) (Fields, error)
 	// Code is the Kafka error code in an error, if there is one.
@@ -123,6 +127,8 @@ type actor struct {
 	id      string
 	queue   chan *Command
 	member  Member
+	steps   Transactor
+	loop    *transform
 	running context.Context
 }
 
@@ -183,7 +189,7 @@ func (a *actor) run() {
 		}
 		emit("done", a.id, done)
 	}
-	if a.member != nil {
+	if a.member != nil || a.loop != nil || a.steps != nil {
 		_ = a.close()
 	}
 }
@@ -193,6 +199,15 @@ func failed(c *Command, err error) {
 }
 
 func (a *actor) close() (err error) {
+	if a.steps != nil {
+		err, a.steps = a.steps.Close(), nil
+		return err
+	}
+	if a.loop != nil {
+		_, a.loop = a.loop.Close(), nil
+		emit("ended", a.id, nil)
+		return nil
+	}
 	m := a.member
 	a.member = nil
 	if err = m.Close(); err != nil {
@@ -224,7 +239,12 @@ func (a *actor) do(c *Command) (f Fields, err error) {
 		}
 		a.member = m
 		return nil, nil
+	case "transact", "transform", "begin", "send", "offsets", "end":
+		return a.transaction(c)
 	case "close", "commit", "position", "seek", "pause", "resume":
+		if c.Cmd == "close" && (a.loop != nil || a.steps != nil) {
+			return nil, a.close()
+		}
 		if a.member == nil {
 			return nil, Failf("no member %s", a.id)
 		}
@@ -261,6 +281,39 @@ func (a *actor) do(c *Command) (f Fields, err error) {
 		ctx, cancel := context.WithTimeout(a.running, 60*time.Second)
 		defer cancel()
 		return client.Admin(ctx, c)
+	}
+}
+
+func (a *actor) transaction(c *Command) (f Fields, err error) {
+	switch c.Cmd {
+	case "transact":
+		a.steps, err = client.Transact(c)
+		return nil, err
+	case "transform":
+		t, err := client.Transform(&Out{id: a.id}, c)
+		if err != nil {
+			return nil, err
+		}
+		a.loop, err = startTransform(a.running, &Out{id: a.id}, t)
+		return nil, err
+	}
+	if a.steps == nil {
+		return nil, Failf("no producer %s", a.id)
+	}
+	switch c.Cmd {
+	case "begin":
+		return nil, a.steps.Begin()
+	case "send":
+		values, err := c.ValueList()
+		if err != nil {
+			return nil, Failf("bad values: %v", err)
+		}
+		offsets, err := a.steps.Send(c.Topic, c.PartitionNumber(), values)
+		return Fields{"offsets": offsets}, err
+	case "offsets":
+		return nil, a.steps.Offsets(c.Group, c.Offsets)
+	default:
+		return nil, a.steps.End(Or(c.Commit, true))
 	}
 }
 
@@ -312,8 +365,12 @@ func (o *Out) Lost(list []TP) {
 }
 
 // Records reports one batch of one partition.
-func (o *Out) Records(tp TP, first, last int64, values []string, count int, list bool) {
+func (o *Out) Records(tp TP, offsets []int64, values []string, list bool) {
+	first, last, count := offsets[0], offsets[len(offsets)-1], len(offsets)
 	f := Fields{"topic": tp.Topic, "partition": tp.Partition, "first": first, "last": last, "count": count}
+	if last-first+1 != int64(count) {
+		f["offsets"] = offsets
+	}
 	if list {
 		f["values"] = values
 	}

@@ -19,6 +19,7 @@ use crate::cases::produce::request;
 use crate::cases::{Case, in_versions};
 use crate::requests::{commit, offsets, text};
 use crate::script::{Script, Topic};
+use crate::setup;
 use crate::states::{self, State};
 
 /// All cases of these areas.
@@ -58,17 +59,34 @@ enum Situation {
     Ongoing,
     Committed,
     Aborted,
+    /// It was open for too long and has been aborted, which the producer has not been told.
+    TimedOut,
+    /// It is open, and the topic it has written to is gone.
+    Deleted,
 }
 
 impl Situation {
-    const ALL: [Situation; 5] = [
+    const ALL: [Situation; 7] = [
         Situation::Unknown,
         Situation::Empty,
         Situation::Ongoing,
         Situation::Committed,
         Situation::Aborted,
+        Situation::TimedOut,
+        Situation::Deleted,
     ];
+
+    /// The time-out of its transaction, in milliseconds.
+    fn timeout(self) -> i32 {
+        match self {
+            Situation::TimedOut => 1_000,
+            _ => TIMEOUT,
+        }
+    }
 }
+
+/// Longer than any case.
+const TIMEOUT: i32 = 60_000;
 
 /// One case for each situation, each generation of rules that led to it and each version.
 fn in_situations(
@@ -93,11 +111,11 @@ fn in_situations(
 }
 
 /// A producer in some situation, with a topic that it writes to.
-struct Producer {
-    name: TransactionalId,
-    id: i64,
-    epoch: i16,
-    topic: Topic,
+pub(super) struct Producer {
+    pub(super) name: TransactionalId,
+    pub(super) id: i64,
+    pub(super) epoch: i16,
+    pub(super) topic: Topic,
 }
 
 impl Producer {
@@ -112,21 +130,34 @@ impl Producer {
             return Ok(producer);
         }
         // Twice, so that there is an older epoch.
-        producer.begin(s)?;
-        producer.begin(s)?;
+        producer.begin_within(s, situation.timeout())?;
+        producer.begin_within(s, situation.timeout())?;
         if situation == Situation::Empty {
             return Ok(producer);
         }
         producer.write(s, 0, rules)?;
-        if situation == Situation::Ongoing {
-            return Ok(producer);
+        match situation {
+            Situation::Unknown | Situation::Empty | Situation::Ongoing => {}
+            Situation::Committed | Situation::Aborted => {
+                producer.finish(s, situation == Situation::Committed, rules)?;
+            }
+            Situation::TimedOut => producer.wait_until(s, "the time-out", |state| state == "CompleteAbort")?,
+            Situation::Deleted => setup::delete_topic(s, &producer.topic.name)?,
         }
-        producer.finish(s, situation == Situation::Committed, rules)?;
         Ok(producer)
     }
 
-    fn begin(&mut self, s: &mut Script<'_>) -> Result<()> {
-        let init = init_request(&self.name);
+    /// One that is initialized and has done nothing.
+    pub(super) fn new(s: &mut Script<'_>) -> Result<Producer> {
+        Producer::make(s, Situation::Empty, 2)
+    }
+
+    pub(super) fn begin(&mut self, s: &mut Script<'_>) -> Result<()> {
+        self.begin_within(s, TIMEOUT)
+    }
+
+    fn begin_within(&mut self, s: &mut Script<'_>, timeout: i32) -> Result<()> {
+        let init = init_request(&self.name).with_transaction_timeout_ms(timeout);
         for _ in 0..100 {
             let given = s.must(4, &init)?;
             if given.error_code == 0 {
@@ -139,7 +170,7 @@ impl Producer {
     }
 
     /// Writes one record to partition 0 in a transaction, by the rules of that generation.
-    fn write(&self, s: &mut Script<'_>, sequence: i32, rules: i16) -> Result<()> {
+    pub(super) fn write(&self, s: &mut Script<'_>, sequence: i32, rules: i16) -> Result<()> {
         let batch = self.batch(s, self.epoch, sequence);
         if rules == 1 {
             s.must(3, &self.add(3, self.epoch, &self.topic.name, &[0]))?;
@@ -149,7 +180,7 @@ impl Producer {
         Ok(())
     }
 
-    fn finish(&mut self, s: &mut Script<'_>, committed: bool, rules: i16) -> Result<()> {
+    pub(super) fn finish(&mut self, s: &mut Script<'_>, committed: bool, rules: i16) -> Result<()> {
         let version = if rules == 1 { 4 } else { 5 };
         let ended = s.must(version, &self.end(self.epoch, committed))?;
         if version == 5 {
@@ -159,19 +190,23 @@ impl Producer {
     }
 
     /// Waits until no markers are under way.
-    fn settle(&self, s: &mut Script<'_>) -> Result<()> {
-        for _ in 0..200 {
+    pub(super) fn settle(&self, s: &mut Script<'_>) -> Result<()> {
+        self.wait_until(s, "the markers", |state| !state.starts_with("Prepare"))
+    }
+
+    fn wait_until(&self, s: &mut Script<'_>, what: &str, so: impl Fn(&str) -> bool) -> Result<()> {
+        for _ in 0..500 {
             let described = s.must(0, &describe(&self.name))?;
-            if !described.transaction_states[0].transaction_state.starts_with("Prepare") {
+            if so(&described.transaction_states[0].transaction_state) {
                 return Ok(());
             }
             s.sleep(20);
         }
-        anyhow::bail!("the markers are not written")
+        anyhow::bail!("waited in vain for {what}")
     }
 
     /// Notes what has become of it.
-    fn look(&self, s: &mut Script<'_>) -> Result<()> {
+    pub(super) fn look(&self, s: &mut Script<'_>) -> Result<()> {
         self.settle(s)?;
         s.ask("the transaction", 0, &describe(&self.name))?;
         let topic = TopicRequest::default()
@@ -183,13 +218,13 @@ impl Producer {
         fetch_committed(s, &self.topic, 1)
     }
 
-    fn batch(&self, s: &Script<'_>, epoch: i16, sequence: i32) -> Batch {
+    pub(super) fn batch(&self, s: &Script<'_>, epoch: i16, sequence: i32) -> Batch {
         Batch::of(s.time(0), &["one"])
             .by(self.id, epoch, sequence)
             .transactional()
     }
 
-    fn produce(&self, version: i16, partition: i32, batch: &Batch) -> ProduceRequest {
+    pub(super) fn produce(&self, version: i16, partition: i32, batch: &Batch) -> ProduceRequest {
         request(version, &[(&self.topic, partition, Some(batch.bytes()))])
             .with_transactional_id(Some(self.name.clone()))
     }
@@ -208,7 +243,7 @@ impl Producer {
         add_request(version, &self.name, (self.id, epoch), &[(topic, partitions)], false)
     }
 
-    fn end(&self, epoch: i16, committed: bool) -> EndTxnRequest {
+    pub(super) fn end(&self, epoch: i16, committed: bool) -> EndTxnRequest {
         EndTxnRequest::default()
             .with_transactional_id(self.name.clone())
             .with_producer_id(self.id.into())
@@ -217,14 +252,14 @@ impl Producer {
     }
 }
 
-fn describe(name: &TransactionalId) -> DescribeTransactionsRequest {
+pub(super) fn describe(name: &TransactionalId) -> DescribeTransactionsRequest {
     DescribeTransactionsRequest::default().with_transactional_ids(vec![name.clone()])
 }
 
-fn init_request(name: &TransactionalId) -> InitProducerIdRequest {
+pub(super) fn init_request(name: &TransactionalId) -> InitProducerIdRequest {
     InitProducerIdRequest::default()
         .with_transactional_id(Some(name.clone()))
-        .with_transaction_timeout_ms(60_000)
+        .with_transaction_timeout_ms(TIMEOUT)
         .with_producer_id((-1).into())
         .with_producer_epoch(-1)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Contents, GROUP};
+use super::{Contents, GROUP, transactions};
 use crate::content::{Value, body};
 use crate::evidence::Evidence;
 use crate::trouble::{During, Trouble, expect};
@@ -38,6 +38,7 @@ pub(super) fn check(
         .into_iter()
         .filter(|path| std::fs::metadata(path).is_ok_and(|file| file.len() > 0));
     let (mut users, mut offsets, mut cluster) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut coordinators, mut transacted) = (Vec::new(), Vec::new());
     for file in files {
         let folder = file
             .parent()
@@ -48,13 +49,15 @@ pub(super) fn check(
         match folder {
             folder if folder.starts_with("__consumer_offsets-") => offsets.push(file),
             folder if folder.starts_with("__cluster_metadata-") => cluster.push(file),
+            folder if folder.starts_with("__transaction_state-") => coordinators.push(file),
+            folder if folder.starts_with(transactions::TOPIC) => transacted.push(file),
             folder if folder.starts_with("dump-gone-") => {
                 return Err(Trouble::new(format!("{} outlived its topic", file.display())));
             }
             _ => users.push(file),
         }
     }
-    let count = users.len() + offsets.len() + cluster.len();
+    let count = users.len() + offsets.len() + cluster.len() + coordinators.len() + transacted.len();
     let dumped = run(script, &users, "--print-data-log", evidence)?;
     expect(!dumped.contains(GAPS), || {
         "the tool found offsets that do not follow one another".to_owned()
@@ -63,6 +66,9 @@ pub(super) fn check(
     let dumped = run(script, &offsets, "--offsets-decoder", evidence)?;
     compare_commits(&dumped, committed)?;
     let dumped = run(script, &cluster, "--cluster-metadata-decoder", evidence)?;
+    let states = run(script, &coordinators, "--transaction-log-decoder", evidence)?;
+    transactions::compare_states(&states)?;
+    transactions::compare_markers(&run(script, &transacted, "--print-data-log", evidence)?)?;
     let topics = dumped.matches("\"type\":\"TOPIC_RECORD\"").count();
     expect(topics >= read.len() / 50, || {
         format!("the metadata log has {topics} topics")

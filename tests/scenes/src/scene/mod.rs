@@ -13,6 +13,8 @@ mod restart;
 mod rewind;
 mod share;
 mod r#static;
+mod transactions;
+mod transform;
 
 use crate::stage::Stage;
 use crate::trouble::Outcome;
@@ -48,6 +50,10 @@ pub enum Scene {
     Added,
     /// Members join and leave at random; the group ends stable.
     Churn,
+    /// Readers see what is committed and nothing else; a producer that was replaced is fenced.
+    Transactions,
+    /// What is read, written elsewhere and committed in transactions comes through exactly once.
+    Transform,
 }
 
 impl Scene {
@@ -67,6 +73,8 @@ impl Scene {
             Self::Manual => "manual",
             Self::Added => "added",
             Self::Churn => "churn",
+            Self::Transactions => "transactions",
+            Self::Transform => "transform",
         }
     }
 
@@ -86,6 +94,8 @@ impl Scene {
             Self::Manual => manual::play(stage),
             Self::Added => added::play(stage),
             Self::Churn => churn::play(stage),
+            Self::Transactions => transactions::play(stage),
+            Self::Transform => transform::play(stage),
         }
     }
 

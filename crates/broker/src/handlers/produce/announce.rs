@@ -166,8 +166,10 @@ fn refusal(code: ErrorCode, version: i16) -> ErrorCode {
     match code {
         ErrorCode::TransactionAbortable if version < ABORTABLE_SINCE => ErrorCode::InvalidTxnState,
         ErrorCode::ProducerFenced => ErrorCode::InvalidProducerEpoch,
-        // To be asked again; producers know this code of old and do.
-        ErrorCode::ConcurrentTransactions | ErrorCode::CoordinatorNotAvailable => ErrorCode::NotEnoughReplicas,
+        // To be asked again. Producers of v12 know what goes on between two transactions; those before know this code, on
+        // which they do not look for another leader.
+        ErrorCode::ConcurrentTransactions if version < IMPLIED_SINCE => ErrorCode::NotEnoughReplicas,
+        ErrorCode::CoordinatorNotAvailable => ErrorCode::NotEnoughReplicas,
         code => code,
     }
 }

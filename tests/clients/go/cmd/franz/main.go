@@ -81,6 +81,9 @@ func newMember(out *driver.Out, c *driver.Command) (*member, []kgo.Opt, error) {
 		kgo.ConsumeResetOffset(resetOffset(s.Reset)),
 		kgo.FetchMaxWait(500*time.Millisecond),
 	)
+	if s.ReadCommitted {
+		opts = append(opts, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	}
 	return m, opts, nil
 }
 
@@ -312,14 +315,17 @@ func (m *member) handle(p kgo.FetchTopicPartition) {
 		return
 	}
 	tp := driver.TP{Topic: p.Topic, Partition: p.Partition}
-	first, last := p.Records[0], p.Records[len(p.Records)-1]
-	values := make([]string, 0, len(p.Records))
+	last := p.Records[len(p.Records)-1]
+	offsets, values := make([]int64, 0, len(p.Records)), make([]string, 0, len(p.Records))
+	for _, r := range p.Records {
+		offsets = append(offsets, r.Offset)
+	}
 	if m.s.Values {
 		for _, r := range p.Records {
 			values = append(values, string(r.Value))
 		}
 	}
-	m.out.Records(tp, first.Offset, last.Offset, values, len(p.Records), m.s.Values)
+	m.out.Records(tp, offsets, values, m.s.Values)
 	m.owned.Set(tp, last.Offset+1)
 	if m.s.ProcessTime > 0 {
 		time.Sleep(m.s.ProcessTime)

@@ -60,6 +60,9 @@ func (b *base) open(out *driver.Out, c *driver.Command, cfg *sarama.Config) (err
 	b.out, b.group, b.closing = out, c.Group, make(chan struct{})
 	cfg.Metadata.RefreshFrequency = b.s.MetadataMaxAge
 	cfg.Consumer.Return.Errors = true
+	if b.s.ReadCommitted {
+		cfg.Consumer.IsolationLevel = sarama.ReadCommitted
+	}
 	// Commits and heartbeats share the connection with fetches if the coordinator leads a partition too, and wait behind them.
 	cfg.Consumer.MaxWaitTime = 100 * time.Millisecond
 	switch b.s.Reset {
@@ -111,13 +114,16 @@ func collect(one *sarama.ConsumerMessage, more <-chan *sarama.ConsumerMessage) [
 func (b *base) handle(batch []*sarama.ConsumerMessage, commit func([]driver.Offset) error) {
 	first, last := batch[0], batch[len(batch)-1]
 	tp := driver.TP{Topic: first.Topic, Partition: first.Partition}
-	values := make([]string, 0, len(batch))
+	offsets, values := make([]int64, 0, len(batch)), make([]string, 0, len(batch))
+	for _, m := range batch {
+		offsets = append(offsets, m.Offset)
+	}
 	if b.s.Values {
 		for _, m := range batch {
 			values = append(values, string(m.Value))
 		}
 	}
-	b.out.Records(tp, first.Offset, last.Offset, values, len(batch), b.s.Values)
+	b.out.Records(tp, offsets, values, b.s.Values)
 	b.owned.Set(tp, last.Offset+1)
 	if b.s.ProcessTime > 0 {
 		time.Sleep(b.s.ProcessTime)

@@ -24,6 +24,7 @@ final class ConsumerSettings {
         settings.put(ConsumerConfig.METADATA_MAX_AGE_CONFIG, command.number("metadata_max_age_ms", 1000));
         settings.put(ConsumerConfig.MAX_POLL_INTERVAL_MS_CONFIG,
                 Math.toIntExact(command.number("max_poll_interval_ms", 60000)));
+        putIfGiven(settings, ConsumerConfig.ISOLATION_LEVEL_CONFIG, command, "isolation");
         putIfGiven(settings, ConsumerConfig.GROUP_ID_CONFIG, command, "group");
         putIfGiven(settings, ConsumerConfig.GROUP_INSTANCE_ID_CONFIG, command, "instance_id");
         putIfGiven(settings, ConsumerConfig.CLIENT_ID_CONFIG, command, "client_id");

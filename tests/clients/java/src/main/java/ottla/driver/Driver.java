@@ -10,10 +10,12 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiFunction;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 
 /** Reads commands from stdin and hands each to the actor it addresses; see ../PROTOCOL.md. */
@@ -23,21 +25,32 @@ public final class Driver {
 
     private final Events events;
     private final Administration administration = new Administration();
-    private final Map<String, Member> members = new HashMap<>();
+    private final Map<String, Actor> actors = new HashMap<>();
+
+    /** The producers led step by step, touched in their ids' queues only. */
+    private final Map<String, TransactionalProducer> producers = new ConcurrentHashMap<>();
 
     /** For each id the end of its queue of producing and admin commands: one id does one thing at a time. */
     private final Map<String, CompletableFuture<Void>> queues = new HashMap<>();
     private final ExecutorService workers = Executors.newCachedThreadPool();
 
-    private Driver(Events events) {
+    /** Actors that this client alone does not have, by the command that makes them. */
+    private final Map<String, BiFunction<Command, Events, Actor>> others;
+
+    private Driver(Events events, Map<String, BiFunction<Command, Events, Actor>> others) {
         this.events = events;
+        this.others = others;
     }
 
     public static void main(String[] arguments) throws IOException {
+        run("kafka-clients", Map.of());
+    }
+
+    static void run(String client, Map<String, BiFunction<Command, Events, Actor>> others) throws IOException {
         Events events = new Events(System.out);
         System.setOut(System.err); // whatever a library prints must not get between the events
-        events.send(Events.event("ready", "client", "kafka-clients", "version", clientVersion()));
-        Driver driver = new Driver(events);
+        events.send(Events.event("ready", "client", client, "version", clientVersion()));
+        Driver driver = new Driver(events, others);
         driver.readCommands();
         driver.end();
         System.exit(0);
@@ -68,31 +81,57 @@ public final class Driver {
 
     private void begin(Command command) {
         switch (command.name()) {
-            case "consumer", "assign" -> beginMember(command);
-            case "close", "commit", "seek", "pause", "resume", "position" -> tellMember(command);
+            case "consumer", "assign" -> begin(command, new Member(command, events));
+            case "transform" -> begin(command, new Transform(command, events));
+            case "close", "commit", "seek", "pause", "resume", "position" -> tell(command);
+            case "transact" -> queue(command, () -> transact(command));
+            case "begin", "send", "offsets", "end" -> queue(command, () -> producer(command).run(command));
             case "produce" -> queue(command, () -> new Production(command).run());
-            default -> queue(command, () -> administration.run(command));
+            default -> {
+                if (others.containsKey(command.name())) {
+                    begin(command, others.get(command.name()).apply(command, events));
+                } else {
+                    queue(command, () -> administration.run(command));
+                }
+            }
         }
     }
 
-    private void beginMember(Command command) {
-        Member earlier = members.get(command.id());
+    private void begin(Command command, Actor actor) {
+        Actor earlier = actors.get(command.id());
         if (earlier != null && !earlier.hasEnded()) {
             command.failed(Failure.CLIENT, "there is already a member " + command.id());
             return;
         }
-        Member member = new Member(command, events);
-        members.put(command.id(), member);
-        member.start();
+        actors.put(command.id(), actor);
+        actor.start();
     }
 
-    private void tellMember(Command command) {
-        Member member = members.get(command.id());
-        if (member == null) {
-            command.failed(Failure.CLIENT, "there is no member " + command.id());
+    private void tell(Command command) {
+        Actor actor = actors.get(command.id());
+        if (actor != null) {
+            actor.tell(command);
+        } else if (command.name().equals("close")) {
+            queue(command, () -> {
+                producer(command).run(command);
+                producers.remove(command.id());
+            });
         } else {
-            member.tell(command);
+            command.failed(Failure.CLIENT, "there is no member " + command.id());
         }
+    }
+
+    private void transact(Command command) {
+        producers.put(command.id(), new TransactionalProducer(command));
+        command.done();
+    }
+
+    private TransactionalProducer producer(Command command) {
+        TransactionalProducer producer = producers.get(command.id());
+        if (producer == null) {
+            throw new IllegalStateException("there is no producer " + command.id());
+        }
+        return producer;
     }
 
     private void queue(Command command, Work work) {
@@ -111,7 +150,7 @@ public final class Driver {
 
     /** Stdin has ended: let the running commands finish and every member leave its group. */
     private void end() {
-        members.values().forEach(Member::leave);
+        actors.values().forEach(Actor::leave);
         try {
             CompletableFuture.allOf(queues.values().toArray(CompletableFuture[]::new))
                     .get(LAST_COMMANDS_SECONDS, TimeUnit.SECONDS);
@@ -120,7 +159,8 @@ public final class Driver {
         } catch (Exception e) {
             System.err.println("while ending: " + e);
         }
-        members.values().forEach(Member::awaitEnd);
+        actors.values().forEach(Actor::awaitEnd);
+        producers.values().forEach(TransactionalProducer::close);
         administration.close();
     }
 

@@ -22,7 +22,7 @@ import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.errors.RetriableException;
 
 /** A consumer and its poll loop, as a group member or with partitions assigned by hand. */
-final class Member implements Runnable {
+final class Member implements Actor, Runnable {
     private static final Duration POLL = Duration.ofMillis(100);
     private static final Duration ASK = Duration.ofSeconds(10);
     private static final Duration CLOSE = Duration.ofSeconds(10);
@@ -52,11 +52,13 @@ final class Member implements Runnable {
 
     // ---- called by the driver
 
-    void start() {
+    @Override
+    public void start() {
         thread.start();
     }
 
-    void tell(Command command) {
+    @Override
+    public void tell(Command command) {
         synchronized (inbox) {
             if (!ended) {
                 inbox.add(command);
@@ -67,20 +69,23 @@ final class Member implements Runnable {
         answerAfterEnd(command);
     }
 
-    void leave() {
+    @Override
+    public void leave() {
         synchronized (inbox) {
             leaving = true;
             inbox.notifyAll();
         }
     }
 
-    boolean hasEnded() {
+    @Override
+    public boolean hasEnded() {
         synchronized (inbox) {
             return ended;
         }
     }
 
-    void awaitEnd() {
+    @Override
+    public void awaitEnd() {
         try {
             thread.join(CLOSE.toMillis() * 2);
         } catch (InterruptedException e) {
@@ -175,6 +180,9 @@ final class Member implements Runnable {
             long last = batch.get(batch.size() - 1).offset();
             Map<String, Object> event = Events.event("records", "id", beginning.id(), "topic", partition.topic(),
                     "partition", partition.partition(), "first", first, "last", last, "count", batch.size());
+            if (last - first + 1 != batch.size()) {
+                event.put("offsets", batch.stream().map(ConsumerRecord::offset).toList());
+            }
             if (listValues) {
                 event.put("values", batch.stream().map(ConsumerRecord::value).collect(Collectors.toList()));
             }
