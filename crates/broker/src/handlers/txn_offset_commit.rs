@@ -95,8 +95,9 @@ fn refusal(code: ErrorCode, version: i16) -> ErrorCode {
     match code {
         ErrorCode::TransactionAbortable if version < ABORTABLE_SINCE => ErrorCode::InvalidTxnState,
         ErrorCode::ProducerFenced => ErrorCode::InvalidProducerEpoch,
-        // The client is to ask again, and this code has every client do so.
-        ErrorCode::ConcurrentTransactions => ErrorCode::CoordinatorNotAvailable,
+        // To be asked again. Those who let the broker add partitions know what goes on between two transactions; a running Kafka
+        // was seen to tell them. This code has those before them ask again.
+        ErrorCode::ConcurrentTransactions if version < IMPLIED_SINCE => ErrorCode::CoordinatorNotAvailable,
         code => code,
     }
 }
@@ -179,4 +180,16 @@ fn answer(
             .with_partitions(partitions.collect())
     });
     TxnOffsetCommitResponse::default().with_topics(topics.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_adds_partitions_itself_is_not_told_of_transactions_that_overlap() {
+        let told = |version| refusal(ErrorCode::ConcurrentTransactions, version);
+        assert_eq!(told(IMPLIED_SINCE - 1), ErrorCode::CoordinatorNotAvailable);
+        assert_eq!(told(IMPLIED_SINCE), ErrorCode::ConcurrentTransactions);
+    }
 }
