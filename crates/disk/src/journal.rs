@@ -467,8 +467,10 @@ const ORDINARY_WRITE: u64 = 1 << 20;
 impl Journal for DiskJournal {
     fn has_room(&self) -> bool {
         let queue = self.queue();
-        let used = queue.live_bytes + queue.bytes + ORDINARY_WRITE;
-        queue.state == State::Open && !queue.no_space && used <= self.limits.bytes_max
+        let buffered = queue.bytes + ORDINARY_WRITE;
+        let fits_on_disk = queue.live_bytes + buffered <= self.limits.bytes_max;
+        let fits_in_memory = buffered <= self.limits.buffered_bytes_max.max(ORDINARY_WRITE);
+        queue.state == State::Open && !queue.no_space && fits_on_disk && fits_in_memory
     }
 
     fn append(&self, entry: JournalEntry) -> Result<Lsn, JournalFault> {
