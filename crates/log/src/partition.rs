@@ -219,6 +219,24 @@ impl Partition {
         self.lock().producers.is_open(producer, epoch)
     }
 
+    /// Whether the log knows a newer epoch of that producer.
+    pub fn is_superseded(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.lock().producers.is_superseded(producer, epoch)
+    }
+
+    /// The epoch of the coordinator that ended that producer's last transaction here; -1 if none did.
+    pub fn coordinator_epoch(&self, producer: ProducerId) -> i32 {
+        self.lock().producers.coordinator_epoch(producer)
+    }
+
+    /// Where a batch lies that was sent before and is remembered.
+    pub fn repeat_of(&self, data: &[u8]) -> Option<Appended> {
+        let header = BatchHeader::read(data)?;
+        let state = self.lock();
+        let batch = state.producers.repeat_of(&header)?;
+        Some(state.repeated(batch))
+    }
+
     /// The settings in force.
     pub fn config(&self) -> PartitionConfig {
         *self.config.read().unwrap_or_else(PoisonError::into_inner)

@@ -293,6 +293,22 @@ impl Producers {
         entry.is_some_and(|entry| entry.epoch == epoch && entry.transaction_start.is_some())
     }
 
+    /// Whether a newer epoch of that producer is known.
+    pub fn is_superseded(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        let entry = self.entries.get(&producer);
+        entry.is_some_and(|entry| entry.epoch > epoch)
+    }
+
+    /// The epoch of the coordinator that ended that producer's last transaction; -1 if none did.
+    pub fn coordinator_epoch(&self, producer: ProducerId) -> i32 {
+        self.entries.get(&producer).map_or(-1, |entry| entry.coordinator_epoch)
+    }
+
+    /// The remembered batch that this one repeats.
+    pub fn repeat_of(&self, header: &BatchHeader) -> Option<&RememberedBatch> {
+        self.entries.get(&header.producer_id)?.repeat_of(header)
+    }
+
     /// Applies a numbered batch that is in the log. Gives the transaction that it ended.
     pub fn take(
         &mut self,

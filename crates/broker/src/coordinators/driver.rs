@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ottla_coordinator::{Appended, Entry, Machine, Position, Shard, Step, Ticket};
 use ottla_log::{AppendFault, BatchBuilder, Durability, Lsn, Origin, Partition, Replayed, StorageFault};
-use ottla_model::{ErrorCode, Millis};
+use ottla_model::{ErrorCode, Millis, ProducerEpoch, ProducerId};
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, info, warn};
 
@@ -232,6 +232,11 @@ impl<M: Logged> Driver<M> {
     pub(crate) fn effects(&self) -> Vec<M::Effect> {
         let mut inner = self.lock();
         inner.effects.drain(..).map(|(_, effect)| effect).collect()
+    }
+
+    /// Whether a producer has a successor, by what its transactions left in the log.
+    pub(crate) fn is_superseded(&self, producer: ProducerId, epoch: ProducerEpoch) -> bool {
+        self.partition.is_superseded(producer, epoch)
     }
 
     /// Looks at what the log says.

@@ -205,14 +205,16 @@ fn append_one(
         return Err(ErrorCode::UnsupportedCompressionType.into());
     }
     let now = broker.clock.wall();
-    let origin = announced.origin(&topic.name, data.index);
-    let origin = origin.map_err(|code| {
-        partition.refuse(&batch, now);
-        unvouched(code)
-    })?;
-    let appended = partition
-        .append(batch, origin, now)
-        .map_err(|fault| refusal(&partition, &fault))?;
+    let appended = match announced.origin(&topic.name, data.index) {
+        Ok(origin) => partition
+            .append(batch, origin, now)
+            .map_err(|fault| refusal(&partition, &fault))?,
+        // What was taken before its transaction ended needs nobody to vouch for it.
+        Err(code) => partition.repeat_of(&batch).ok_or_else(|| {
+            partition.refuse(&batch, now);
+            unvouched(code)
+        })?,
+    };
     let answer = PartitionProduceResponse::default()
         .with_base_offset(appended.base_offset.0)
         .with_log_append_time_ms(appended.log_append_time.map_or(-1, |at| at.0))

@@ -66,6 +66,10 @@ fn commit(
     topics: Vec<CommitTopic>,
 ) -> Result<Pending<Reply>, ErrorCode> {
     let mut asked = asked(request, topics);
+    // The log would refuse the write, which the group's coordinator must not rely on.
+    if driver.is_superseded(asked.producer.id, asked.producer.epoch) {
+        return Err(ErrorCode::InvalidProducerEpoch);
+    }
     let pending = driver.submit(Command::TransactionalCommit(asked.clone()));
     let unannounced = Reply::TransactionalCommit(Err(CommitRefused::Unannounced));
     if !matches!(&pending, Pending::Decided(reply, _) if *reply == unannounced) {

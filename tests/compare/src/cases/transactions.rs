@@ -43,7 +43,14 @@ pub fn cases() -> Vec<Case> {
     }
     cases.extend(in_situations("transactional_produce/who", 3..=13, produce));
     cases.extend(in_versions("transactional_produce/read", 12..=13, read));
+    cases.extend(in_versions("transactional_produce/repeat", 3..=13, repeat));
     cases.extend(in_versions("write_txn_markers/markers", 1..=1, markers));
+    cases.extend(in_versions(
+        "write_txn_markers/later_coordinator",
+        1..=1,
+        later_coordinator,
+    ));
+    cases.extend(in_versions("write_txn_markers/later_producer", 1..=1, later_producer));
     cases
 }
 
@@ -640,19 +647,101 @@ fn read(s: &mut Script<'_>, version: i16) -> Result<()> {
     producer.look(s)
 }
 
+/// What was taken in a transaction is sent once more when that has ended.
+fn repeat(s: &mut Script<'_>, version: i16) -> Result<()> {
+    let mut producer = Producer::new(s)?;
+    let rules = if version < 12 { 1 } else { 2 };
+    if rules == 1 {
+        s.must(3, &producer.add(3, producer.epoch, &producer.topic.name, &[0]))?;
+    }
+    let batch = producer.batch(s, producer.epoch, 0);
+    let request = producer.produce(version, 0, &batch);
+    s.ask("in the transaction", version, &request)?;
+    s.ask("a repeat", version, &request)?;
+    producer.finish(s, true, rules)?;
+    s.ask("a repeat after the end", version, &request)?;
+    producer.look(s)?;
+    if rules == 1 {
+        s.must(3, &producer.add(3, producer.epoch, &producer.topic.name, &[0]))?;
+    }
+    let next = producer.batch(s, producer.epoch, 2 - rules as i32);
+    s.ask("in the next", version, &producer.produce(version, 0, &next))?;
+    producer.finish(s, true, rules)?;
+    producer.look(s)
+}
+
+fn markers_of(
+    producer: &Producer,
+    epoch: i16,
+    coordinator: i32,
+    committed: bool,
+    topic: &TopicName,
+    partitions: std::ops::Range<i32>,
+) -> WriteTxnMarkersRequest {
+    let topic = WritableTxnMarkerTopic::default()
+        .with_name(topic.clone())
+        .with_partition_indexes(partitions.collect());
+    let marker = WritableTxnMarker::default()
+        .with_producer_id(producer.id.into())
+        .with_producer_epoch(producer.epoch + epoch)
+        .with_transaction_result(committed)
+        .with_coordinator_epoch(coordinator)
+        .with_topics(vec![topic]);
+    WriteTxnMarkersRequest::default().with_markers(vec![marker])
+}
+
+/// An administrator ends a transaction in the name of a coordinator that there never was.
+fn later_coordinator(s: &mut Script<'_>, version: i16) -> Result<()> {
+    let producer = Producer::make(s, Situation::Ongoing, 2)?;
+    let topic = &producer.topic;
+    s.ask(
+        "the end",
+        version,
+        &markers_of(&producer, 0, 500, false, &topic.name, 0..1),
+    )?;
+    s.ask(
+        "more of it",
+        12,
+        &producer.produce(12, 0, &producer.batch(s, producer.epoch, 1)),
+    )?;
+    s.ask("its own end", 5, &producer.end(producer.epoch, true))?;
+    s.sleep(500);
+    s.ask("the transaction", 0, &describe(&producer.name))?;
+    fetch_committed(s, topic, 0)
+}
+
+/// An administrator fences a producer in the log of groups, which its coordinator does not know of.
+fn later_producer(s: &mut Script<'_>, version: i16) -> Result<()> {
+    let producer = Producer::new(s)?;
+    let group = GroupId(s.name("group"));
+    let add = AddOffsetsToTxnRequest::default()
+        .with_transactional_id(producer.name.clone())
+        .with_producer_id(producer.id.into())
+        .with_producer_epoch(producer.epoch)
+        .with_group_id(group.clone());
+    s.must(3, &add)?;
+    let log = TopicName(text("__consumer_offsets"));
+    // In every partition, for where the group's lies depends on its name.
+    s.must(version, &markers_of(&producer, 3, 0, false, &log, 0..5))?;
+    let commit = offset_commit(&producer, &group, (producer.id, producer.epoch));
+    for version in [3, 5] {
+        s.ask(format!("its position by v{version}"), version, &commit)?;
+    }
+    s.ask("the positions", 7, &offsets(7, &group, None))?;
+    Ok(())
+}
+
 fn markers(s: &mut Script<'_>, version: i16) -> Result<()> {
     let producer = Producer::make(s, Situation::Ongoing, 1)?;
     let marker = |epoch: i16, coordinator: i32, committed: bool, topic: &TopicName, partition: i32| {
-        let topic = WritableTxnMarkerTopic::default()
-            .with_name(topic.clone())
-            .with_partition_indexes(vec![partition]);
-        let marker = WritableTxnMarker::default()
-            .with_producer_id(producer.id.into())
-            .with_producer_epoch(producer.epoch + epoch)
-            .with_transaction_result(committed)
-            .with_coordinator_epoch(coordinator)
-            .with_topics(vec![topic]);
-        WriteTxnMarkersRequest::default().with_markers(vec![marker])
+        markers_of(
+            &producer,
+            epoch,
+            coordinator,
+            committed,
+            topic,
+            partition..partition + 1,
+        )
     };
     let topic = producer.topic.name.clone();
     let unknown = TopicName(s.name("unknown"));
