@@ -102,7 +102,7 @@ pub async fn start(config: BrokerConfig) -> Result<Running, StartFault> {
     });
     let mut tasks = JoinSet::new();
     for shard in broker.groups.all() {
-        tasks.spawn(Arc::clone(shard).keep_time(|| ()));
+        tasks.spawn(Arc::clone(shard).keep_time(|| None));
     }
     for task in broker.transactions.keep_time() {
         tasks.spawn(task);

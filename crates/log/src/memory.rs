@@ -73,6 +73,10 @@ impl MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
+    fn has_room(&self) -> bool {
+        self.lock().fault.is_none()
+    }
+
     fn append(&self, entry: JournalEntry) -> Result<Lsn, JournalFault> {
         let mut queue = self.lock();
         if let Some(fault) = queue.fault {

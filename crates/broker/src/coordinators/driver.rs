@@ -249,42 +249,55 @@ impl<M: Logged> Driver<M> {
         &self.durability
     }
 
-    /// Handles deadlines as they come, for ever, and calls `carry_out` whenever there may be effects.
-    pub(crate) async fn keep_time(self: Arc<Self>, carry_out: impl Fn() + Send) {
+    /// Handles deadlines as they come, for ever, and calls `carry_out` whenever there may be effects. That says how long to
+    /// wait before it is called again, if it could not do all.
+    pub(crate) async fn keep_time(self: Arc<Self>, carry_out: impl Fn() -> Option<Millis> + Send) {
         loop {
             if !self.lock().loaded {
                 tokio::time::sleep(RELOAD_INTERVAL).await;
                 self.reload_or_rest(&mut self.lock());
                 continue;
             }
-            carry_out();
-            let next = self.lock().shard.next_deadline();
+            let again = carry_out().map(|after| self.clock.steady().plus(after));
+            let deadline = self.lock().shard.next_deadline();
+            let next = deadline.into_iter().chain(again).min();
             self.slept_for
                 .store(next.map_or(i64::MAX, |at| at.0), Ordering::Release);
             let earlier = self.earlier.notified();
             match next {
                 // Armed between the look and the store: look again.
-                _ if self.lock().shard.next_deadline() != next => continue,
+                _ if self.lock().shard.next_deadline() != deadline => continue,
                 Some(at) => {
                     let _ = tokio::time::timeout_at(self.clock.instant_of(at).into(), earlier).await;
                 }
                 None => earlier.await,
             }
-            self.expire_due();
+            if !self.expire_due() {
+                tokio::time::sleep(RELOAD_INTERVAL).await;
+            }
         }
     }
 
-    fn expire_due(&self) {
+    /// Has `carry_out` called soon.
+    pub(crate) fn wake(&self) {
+        self.earlier.notify_one();
+    }
+
+    /// Handles what is due. False if the log refused a write: what is due then still is, and would be refused again at once.
+    fn expire_due(&self) -> bool {
         let now = self.clock.steady();
         loop {
             let mut inner = self.lock();
             match inner.shard.expire(now, |records| self.append(records)) {
-                None => return,
+                None => return true,
                 Some(Ok(step)) => {
                     inner.deliver(step, None);
                     self.let_go(inner);
                 }
-                Some(Err(fault)) => self.fall_back(&mut inner, &fault),
+                Some(Err(fault)) => {
+                    self.fall_back(&mut inner, &fault);
+                    return false;
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The coordinators of this broker: pure machines, each driven over its own partition of an internal topic.
 
+mod decisions;
 mod driver;
 mod groups;
 mod metadata;

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use ottla_cluster::InternalTopic;
 use ottla_group::{EndTransaction, Producer};
-use ottla_log::{AppendFault, Durability, Lsn, Marker, Origin, Partition, Replayed};
-use ottla_model::{ErrorCode, PartitionIndex, TopicPartition, TransactionalId};
+use ottla_log::{AppendFault, Durability, Lsn, Marker, Origin, Partition, ProducerRefusal, Replayed};
+use ottla_model::{ErrorCode, LeaderEpoch, Millis, PartitionIndex, TopicPartition, TransactionalId};
 use ottla_txn::{
     AddPartitions, Command, Effect, Identity, MarkerAnswer, Markers, MarkersWritten, Outcome, Record, Reply, Session,
     TransactionConfig, TransactionVersion, Transactions, VerifyPartitions,
@@ -20,6 +20,7 @@ use ottla_txn::{
 
 use crate::LEADER_EPOCH;
 use crate::clock::Clock;
+use crate::coordinators::decisions::Decisions;
 use crate::coordinators::groups::LoadFault;
 use crate::coordinators::{Driver, GroupCoordinators, Logged, Pending, Unanswered};
 use crate::topics::{TopicFault, Topics};
@@ -75,8 +76,7 @@ pub(crate) struct TransactionCoordinators {
 
 struct Shard {
     driver: Arc<Driver<Transactions>>,
-    /// Markers are written and reported one decision after the other. Taken before every other lock.
-    carrying_out: Mutex<()>,
+    decisions: Decisions,
 }
 
 /// How partitions come to take part in a transaction.
@@ -104,7 +104,7 @@ impl TransactionCoordinators {
             let (durability, clock) = (Arc::clone(durability), Arc::clone(clock));
             Ok(Shard {
                 driver: Driver::load(partition, durability, clock, Arc::clone(&config))?,
-                carrying_out: Mutex::new(()),
+                decisions: Decisions::default(),
             })
         };
         let shards = (0..topic.partition_count() as i32)
@@ -116,10 +116,9 @@ impl TransactionCoordinators {
             groups: Arc::clone(groups),
             clock: Arc::clone(clock),
         };
-        transactions
-            .shards
-            .iter()
-            .for_each(|shard| transactions.carry_out(shard));
+        for shard in &transactions.shards {
+            transactions.carry_out(shard);
+        }
         Ok(transactions)
     }
 
@@ -128,7 +127,7 @@ impl TransactionCoordinators {
         let task = |index: usize| {
             let this = Arc::clone(self);
             let driver = Arc::clone(&this.shards[index].driver);
-            driver.keep_time(move || this.carry_out(&this.shards[index]))
+            driver.keep_time(move || this.carry_out_now(&this.shards[index]))
         };
         (0..self.shards.len()).map(task).collect()
     }
@@ -224,21 +223,16 @@ impl TransactionCoordinators {
         &self.shards[index.0 as usize]
     }
 
-    /// Writes the markers that have been decided on, and tells the shard; until nothing more follows.
+    /// Has done what is decided, or has the shard's timer task do what is left.
     fn carry_out(&self, shard: &Shard) {
-        let _in_order = shard.carrying_out.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let effects = shard.driver.effects();
-            if effects.is_empty() {
-                return;
-            }
-            for effect in effects {
-                if let Effect::WriteMarkers(markers) = effect {
-                    let written = self.write_markers(markers);
-                    shard.driver.submit(Command::MarkersWritten(written));
-                }
-            }
+        if self.carry_out_now(shard).is_some() {
+            shard.driver.wake();
         }
+    }
+
+    fn carry_out_now(&self, shard: &Shard) -> Option<Millis> {
+        let write = |markers| self.write_markers(markers);
+        shard.decisions.carry_out(&shard.driver, write)
     }
 
     fn write_markers(&self, markers: Markers) -> MarkersWritten {
@@ -252,10 +246,9 @@ impl TransactionCoordinators {
             raises_epoch: markers.version == TransactionVersion::V2,
         };
         let write = |partition: TopicPartition| {
-            let answer = match self.write_marker(&partition, end) {
+            let answer = match self.write_own_marker(&partition, end) {
                 Ok(_) => MarkerAnswer::Written,
-                Err(MarkerFault::Gone | MarkerFault::Refused(_)) => MarkerAnswer::Unneeded,
-                Err(MarkerFault::NotNow(_)) => MarkerAnswer::NotNow,
+                Err(fault) => fault.answer(),
             };
             (partition, answer)
         };
@@ -264,6 +257,15 @@ impl TransactionCoordinators {
             decision: markers.decision,
             answers: markers.partitions.into_iter().map(write).collect(),
         }
+    }
+
+    /// As [`TransactionCoordinators::write_marker`], with an epoch that the partition takes: an administrator may have had a
+    /// marker written with one that no coordinator ever had, and this coordinator is the only one there is.
+    fn write_own_marker(&self, partition: &TopicPartition, mut end: EndTransaction) -> Result<Lsn, MarkerFault> {
+        let log = self.topics.by_name(partition.topic.as_str())?;
+        let seen = log.partition(partition.index.0)?.coordinator_epoch(end.producer.id);
+        end.coordinator_epoch = end.coordinator_epoch.max(LeaderEpoch(seen));
+        self.write_marker(partition, end)
     }
 }
 
@@ -276,8 +278,8 @@ fn append(log: &Partition, marker: Bytes, origin: Origin, clock: &Clock) -> Resu
 pub(crate) enum MarkerFault {
     /// There is no such partition.
     Gone,
-    /// The producer or the coordinator has a successor.
-    Refused(ErrorCode),
+    /// The producer or the coordinator has a successor there.
+    Superseded(ProducerRefusal),
     /// It takes nothing now.
     NotNow(ErrorCode),
 }
@@ -287,7 +289,18 @@ impl MarkerFault {
     pub(crate) fn code(self) -> ErrorCode {
         match self {
             MarkerFault::Gone => ErrorCode::UnknownTopicOrPartition,
-            MarkerFault::Refused(code) | MarkerFault::NotNow(code) => code,
+            MarkerFault::Superseded(refusal) => refusal.code(),
+            MarkerFault::NotNow(code) => code,
+        }
+    }
+
+    /// What it means for the transaction as a whole.
+    fn answer(self) -> MarkerAnswer {
+        match self {
+            // A producer's next epoch begins with the end of what it had open there.
+            MarkerFault::Gone | MarkerFault::Superseded(ProducerRefusal::OldEpoch { .. }) => MarkerAnswer::Unneeded,
+            // The transaction is open there still.
+            MarkerFault::Superseded(_) | MarkerFault::NotNow(_) => MarkerAnswer::NotNow,
         }
     }
 }
@@ -304,7 +317,7 @@ impl From<TopicFault> for MarkerFault {
 impl From<AppendFault> for MarkerFault {
     fn from(fault: AppendFault) -> MarkerFault {
         match fault {
-            AppendFault::Producer(refusal) => MarkerFault::Refused(refusal.code()),
+            AppendFault::Producer(refusal) => MarkerFault::Superseded(refusal),
             AppendFault::Batch(_) | AppendFault::Journal(_) => MarkerFault::NotNow(fault.code()),
         }
     }
