@@ -1,7 +1,7 @@
 //! The broker under measurement, whichever it is: started, looked at from outside, stopped; never spoken to from here.
 
 pub mod kafka;
-mod left_behind;
+pub mod left_behind;
 pub mod librdkafka;
 pub mod null;
 mod ottla;
@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-pub use left_behind::end_all;
 use process::Process;
 
 /// Settings both brokers get, so that rows compare the same: groups form at once, and a deleted topic's files go soon.

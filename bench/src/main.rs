@@ -13,6 +13,7 @@ mod group_admin;
 mod load;
 mod machine;
 mod pass;
+mod read_ahead;
 mod report;
 mod rows;
 mod samples;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use arguments::Arguments;
-use broker::{Kind, null};
+use broker::{Kind, left_behind, null};
 use case::Case;
 use clap::Parser;
 use report::Circumstances;
@@ -42,7 +43,9 @@ fn main() -> ExitCode {
         null::run()
     } else {
         machine::raise_file_limit();
-        end_with_signals().and_then(|()| bench(&Arguments::parse()))
+        let outcome = end_with_signals().and_then(|()| bench(&Arguments::parse()));
+        left_behind::put_back();
+        outcome
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
 
 fn bench(arguments: &Arguments) -> Result<(), String> {
     let started = Instant::now();
+    let read_ahead = read_ahead::lower();
     let (cases, rules, pairs) = (arguments.cases()?, arguments.rules(), arguments.pairs());
     let mut samples = Samples::with_spare(rules.extent.of(REPEATING_MAX, REPEATING_MAX_QUICK));
     let against: &[Kind] = if arguments.against.is_some() {
@@ -77,6 +81,7 @@ fn bench(arguments: &Arguments) -> Result<(), String> {
         rules,
         pairs,
         took: started.elapsed(),
+        read_ahead: &read_ahead,
     };
     let page = report::markdown(&cases, &samples, &how);
     println!("{page}");
@@ -104,7 +109,7 @@ fn end_with_signals() -> Result<(), String> {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            broker::end_all(130)
+            left_behind::end_all(130)
         });
     });
     Ok(())

@@ -24,6 +24,8 @@ pub struct Circumstances<'a> {
     pub pairs: usize,
     /// How long everything took.
     pub took: Duration,
+    /// What the disk's read-ahead was meanwhile.
+    pub read_ahead: &'a str,
 }
 
 /// The report in Markdown.
@@ -45,7 +47,7 @@ pub fn markdown(cases: &[Case], samples: &Samples, how: &Circumstances<'_>) -> S
         )
     };
     let fewer = told_fewer(cases, how.pairs);
-    let facts = facts();
+    let facts = facts(how);
     let facts: Vec<String> = facts.iter().map(|(name, value)| format!("- {name}: {value}")).collect();
     format!(
         "# Measured by `{}`\n\n{} passes over each broker, alternating, {:.0} minutes in all.{extent}{fewer} {noise}\n\n{}\n\n\
@@ -83,7 +85,7 @@ pub fn write(
         "pairs": how.pairs,
         "quick": how.rules.extent == Extent::Quick,
         "noisy_runs_kept": how.rules.keep_noisy,
-        "facts": facts().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "facts": facts(how).into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         "measured": samples.to_json(),
     });
     let page = directory.join(format!("{name}.md"));
@@ -95,11 +97,11 @@ pub fn write(
         .map_err(|error| format!("{}: {error}", page.display()))
 }
 
-fn facts() -> Vec<(&'static str, String)> {
+fn facts(how: &Circumstances<'_>) -> Vec<(&'static str, String)> {
     vec![
         ("date", date()),
         ("commit", commit()),
-        ("machine", machine::description()),
+        ("machine", format!("{}, {}", machine::description(), how.read_ahead)),
         (
             "Ottla",
             "release build, profile production: every acknowledged write is flushed first".to_owned(),
