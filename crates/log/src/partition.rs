@@ -17,18 +17,21 @@ use crate::batch::{BatchHeader, HEADER_LENGTH};
 use crate::builder::Marker;
 use crate::config::PartitionConfig;
 use crate::epochs::{EpochEnd, Epochs};
-use crate::producers::{EndedTransaction, Judgement, ProducerRefusal, ProducerState, Producers, RememberedBatch};
+use crate::producers::{Judgement, ProducerRefusal, ProducerState, Producers, RememberedBatch};
 use crate::records::Records;
 use crate::tail::Tail;
 use crate::validate::{CheckedBatch, Origin, Refusal};
 use crate::{EntryBody, Journal, JournalEntry, JournalFault, Lsn, Segments, Watermark};
 
+mod aborted;
 mod lookup;
 mod open;
 mod read;
 mod replay;
 mod retain;
 mod settle;
+
+use aborted::AbortedIndex;
 
 pub use lookup::{Lookup, OffsetSpec, TimestampedOffset};
 pub use open::{KnownBatch, Opening};
@@ -57,8 +60,7 @@ struct State {
     tail: Tail,
     producers: Producers,
     epochs: Epochs,
-    /// The aborted transactions between log start and log end, by the offset of their marker.
-    aborted: Vec<EndedTransaction>,
+    aborted: AbortedIndex,
 }
 
 /// Where a partition's log begins, ends, and how far it may be read.
@@ -70,7 +72,7 @@ pub struct Offsets {
     pub settled_end: Offset,
     /// Everything below is durable.
     pub high_watermark: Offset,
-    /// Everything below is durable and belongs to no open transaction.
+    /// Everything below is durable and belongs to no open transaction; never below the log start.
     pub last_stable: Offset,
     /// The offset that the next record will get.
     pub log_end: Offset,
@@ -158,7 +160,7 @@ impl Partition {
             log_start: state.log_start,
             settled_end: state.settled_end,
             high_watermark,
-            last_stable: state.producers.last_stable(high_watermark),
+            last_stable: state.last_stable(high_watermark),
             log_end: state.tail.end(),
         }
     }
@@ -271,6 +273,11 @@ impl State {
             lsn: batch.lsn(),
             duplicate: true,
         }
+    }
+
+    /// Nobody waits for the records of an open transaction that are deleted already.
+    fn last_stable(&self, high_watermark: Offset) -> Offset {
+        self.producers.last_stable(high_watermark).max(self.log_start)
     }
 
     /// What a batch in the log says about epochs and producers: live and when the log is scanned at opening.

@@ -82,6 +82,12 @@ impl Shared {
                 lock(&self.touched).insert(id);
             }
             let offsets = open.partition.offsets();
+            // The last stable offset is never below the log start. One that a crash may take back must not let compaction
+            // into open transactions.
+            let (_, log_start_lsn) = open.partition.log_start();
+            if log_start_lsn > self.journal.durability().durable() {
+                continue;
+            }
             let limit = offsets.last_stable.min(open.segments.end());
             let cleaned = lock(&self.cleaned).get(&open.name).copied();
             let rules = open.segments.config().compaction;

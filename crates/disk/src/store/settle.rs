@@ -282,7 +282,7 @@ impl OpenPartition {
         let mut snapshots = PartitionDir::offsets_of(&dir.names()?, "snapshot").into_iter();
         let settled_end = self.partition.offsets().settled_end;
         let safe = snapshots.rfind(|at| *at <= settled_end).unwrap_or_default();
-        self.segments.drop_below(log_start.min(safe))?;
+        self.partition.drop_segments_below(log_start.min(safe))?;
         Ok(!self.segments.segments().iter().any(is_old))
     }
 

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::StoredBatch;
 use crate::config::Retention;
+use crate::producers::EndedTransaction;
 use crate::records::{Batches, Unpacked};
 use crate::{BatchBuilder, Codec, Durability, MemoryJournal, MemorySegments, Patience};
 
@@ -34,20 +35,7 @@ impl Fixture {
         aborted: Vec<EndedTransaction>,
     ) -> Fixture {
         let journal = Arc::new(MemoryJournal::manual());
-        let partition = Partition::open(Opening {
-            id: PartitionId::METADATA,
-            segments: segments.clone(),
-            journal: journal.clone(),
-            log_start: Offset(0),
-            leader_epoch: LeaderEpoch(3),
-            producer_snapshot,
-            epochs: Epochs::default(),
-            aborted,
-            known: Vec::new(),
-            config: PartitionConfig::default(),
-            now: NOW,
-        })
-        .unwrap();
+        let partition = opened(segments.clone(), &journal, producer_snapshot, aborted);
         Fixture {
             partition,
             journal,
@@ -119,6 +107,28 @@ impl Fixture {
             other => panic!("{other:?}"),
         }
     }
+}
+
+fn opened(
+    segments: Arc<dyn Segments>,
+    journal: &Arc<MemoryJournal>,
+    producer_snapshot: Option<(Offset, Bytes)>,
+    aborted: Vec<EndedTransaction>,
+) -> Partition {
+    Partition::open(Opening {
+        id: PartitionId::METADATA,
+        segments,
+        journal: journal.clone(),
+        log_start: Offset(0),
+        leader_epoch: LeaderEpoch(3),
+        producer_snapshot,
+        epochs: Epochs::default(),
+        aborted,
+        known: Vec::new(),
+        config: PartitionConfig::default(),
+        now: NOW,
+    })
+    .unwrap()
 }
 
 /// A batch of `count` records without a producer.
@@ -468,7 +478,7 @@ fn retention_moves_the_log_start_then_segments_go() {
     });
     let (start, _) = log.partition.retain(NOW).unwrap().unwrap();
     assert_eq!(start, Offset(4));
-    log.partition.drop_old_segments().unwrap();
+    log.partition.drop_segments_below(start).unwrap();
     assert_eq!(log.partition.size(), 2 * size);
     assert_eq!(log.partition.retain(NOW).unwrap(), None);
     assert_eq!(offsets(&log.read(4)), [4, 6]);
