@@ -38,6 +38,7 @@ pub use open::{KnownBatch, Opening};
 pub use read::{AbortedTransaction, Isolation, Read, ReadFault, ReadLimit, Reading};
 pub use replay::{Replayed, ReplayedMarker, ReplayedRecord, Unreadable};
 pub use retain::TrimFault;
+pub use settle::ProducerSnapshot;
 
 /// One partition's log over its media.
 pub struct Partition {
@@ -54,6 +55,8 @@ struct State {
     log_start: Offset,
     /// The entry that moved the log start last.
     log_start_lsn: Lsn,
+    /// The entry of the last batch.
+    last_batch: Lsn,
     settled_end: Offset,
     /// Bytes of the batches from the settled end on.
     unsettled_bytes: u64,
@@ -147,6 +150,7 @@ impl Partition {
             duplicate: false,
         };
         state.unsettled_bytes += batch.size() as u64;
+        state.last_batch = lsn;
         state.learn(batch.header(), marker, lsn, now);
         state.tail.push(batch);
         Ok(appended)

@@ -133,8 +133,11 @@ impl Shared {
         }
         let work = lock(&self.work);
         if self.is_open(due) {
-            partition.cleaned(keys.end(), &round.cleaner.finish());
-            due.open.rewrite_aborted()?;
+            let left = round.cleaner.finish();
+            // Durable first: what is not listed here any more may lose its marker in the next round.
+            due.open
+                .rewrite_aborted(&partition.aborted_once_cleaned(keys.end(), &left))?;
+            partition.cleaned(keys.end(), &left);
             lock(&self.cleaned).insert(due.open.name.clone(), keys.end());
             self.write_cleaned()?;
         }
@@ -249,29 +252,4 @@ fn each_batch(
 
 fn corrupt(segment: &Segment, header: &BatchHeader) -> StorageFault {
     segment.corrupt_batch(header.base_offset, "a batch cannot be read by compaction")
-}
-
-impl OpenPartition {
-    /// Writes the `.txnindex` files of all segments anew; durable on return.
-    fn rewrite_aborted(&self) -> Result<(), StorageFault> {
-        let dir = self.segments.dir();
-        let mut beside = lock(&self.written);
-        let known = std::mem::take(&mut beside.aborted);
-        let aborted = self.partition.aborted();
-        if known.is_empty() && aborted.is_empty() {
-            return Ok(());
-        }
-        for info in self.segments.segments() {
-            let within = |offset: Offset| offset >= info.base_offset && offset < info.next_offset;
-            let here = aborted.iter().filter(|ended| within(ended.last)).copied();
-            let here = here.collect::<Vec<_>>();
-            if !here.is_empty() {
-                dir.write_aborted(info.base_offset, &here, &mut dir.replacements())?;
-                beside.aborted.insert(info.base_offset, here.len());
-            }
-        }
-        let keep = beside.aborted.keys().copied().collect::<Vec<_>>();
-        dir.prune_aborted(&keep)?;
-        dir.sync()
-    }
 }

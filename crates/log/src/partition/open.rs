@@ -75,6 +75,7 @@ impl Partition {
             leader_epoch: opening.leader_epoch,
             log_start,
             log_start_lsn: Lsn(0),
+            last_batch: Lsn(0),
             settled_end: end,
             unsettled_bytes: 0,
             tail: Tail::new(end),

@@ -134,7 +134,7 @@ impl Run {
             Step::Flush => self.flush(),
             Step::Settle => {
                 self.log.settle();
-                self.snapshot = self.log.partition.producer_snapshot();
+                self.snapshot = Some(taken(&self.log.partition));
             }
             Step::Evict(before) => {
                 self.log.partition.evict(Offset(before));
