@@ -224,13 +224,14 @@ fn power_may_go_at_any_point_of_a_checkpoint() {
 #[test]
 fn what_was_aborted_after_records_were_deleted_is_known_after_a_restart() {
     let mut log = Fixture::new();
+    // All in one segment: one entry takes the place of another.
     log.aborts(0, 7, b'a');
     log.checkpoint();
-    log.put(0, 1, b'0');
-    log.end(0, 1, true);
-    log.flush();
     log.partition(0).delete_records(Offset(2)).unwrap();
     log.aborts(0, 8, b'b');
+    log.flush();
+    log.put(0, 1, b'0');
+    log.end(0, 1, true);
     log.checkpoint();
     assert_eq!(log.committed_keys(0), b"0");
     log.store.stop().unwrap();
