@@ -400,6 +400,7 @@ impl Shared {
             aborted: files,
             snapshots: Snapshots::found(&snapshots),
             replayed: limits.replayed,
+            early: None,
         };
         Ok((partition, beside))
     }

@@ -1,6 +1,6 @@
 //! The small files beside a partition's segments: epochs, producers, aborted transactions.
 
-use ottla_log::{EndedTransaction, Epochs, Lsn, SegmentInfo, Segments, StorageFault};
+use ottla_log::{EndedTransaction, Epochs, Lsn, ProducerSnapshot, SegmentInfo, Segments, StorageFault};
 
 use super::aborted::AbortedFiles;
 use super::snapshots::Snapshots;
@@ -13,8 +13,10 @@ pub(super) struct Beside {
     pub(super) epochs: Option<Epochs>,
     pub(super) aborted: AbortedFiles,
     pub(super) snapshots: Snapshots,
-    /// The last batch that the journal gave again at opening.
+    /// The last entry that the journal gave again at opening.
     pub(super) replayed: Lsn,
+    /// The producers as they were when the checkpoint under way began.
+    pub(super) early: Option<ProducerSnapshot>,
 }
 
 impl Beside {
@@ -48,7 +50,8 @@ impl OpenPartition {
             beside.epochs = Some(epochs);
             names = true;
         }
-        let snapshot = self.partition.producer_snapshot();
+        let early = beside.early.take();
+        let snapshot = early.unwrap_or_else(|| self.partition.producer_snapshot());
         if !beside.snapshots.has(snapshot.at) {
             dir.write_producer_snapshot(snapshot.at, snapshot.bytes.clone(), files)?;
             let replayed = beside.replayed;
@@ -59,6 +62,15 @@ impl OpenPartition {
         let aborted = self.partition.aborted();
         names |= beside.aborted.write(dir, &infos, &aborted, files)?;
         Ok(names)
+    }
+
+    /// Takes the producers as they are now for the snapshot that [`OpenPartition::write_beside`] writes; gives the entry of
+    /// the last batch below it, and its bytes.
+    pub(super) fn take_snapshot(&self) -> (Lsn, usize) {
+        let snapshot = self.partition.producer_snapshot();
+        let (last, bytes) = (snapshot.last, snapshot.bytes.len());
+        lock(&self.written).early = Some(snapshot);
+        (last, bytes)
     }
 
     /// What was written beside the segments is durable, or else it may not be there.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ottla_log::{Lsn, Segments, StorageFault, StoredBatch, TrimFault};
 use ottla_model::{Millis, Offset, PartitionId};
@@ -11,6 +12,10 @@ use crate::checkpoint::Checkpoint;
 use crate::text::{self, Offsets};
 use crate::vfs::{Replacements, final_fault, replace_file};
 
+/// Bytes of producer snapshots held in memory at the beginning of a checkpoint; of further partitions they are taken later.
+const EARLY_SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+/// How long a checkpoint waits at most for what was on its way to the disk when it began: a flush takes some milliseconds.
+const EARLY_SNAPSHOT_WAIT_MAX: Duration = Duration::from_millis(200);
 /// Bytes written to one partition's segment at once.
 const PIECE_BYTES: usize = 4 << 20;
 
@@ -105,6 +110,8 @@ impl Shared {
     pub(crate) fn checkpoint_once(&self, closing: bool) -> Result<Lsn, StorageFault> {
         let mut work = lock(&self.work);
         let work = &mut *work;
+        self.settle(work)?;
+        self.take_snapshots();
         let durable = self.journal.durability().durable();
         let upto = match lock(&self.pending).first() {
             Some(first) => durable.min(Lsn(first.0 - 1)),
@@ -146,6 +153,27 @@ impl Shared {
         }
         self.journal.recycle(upto);
         Ok(upto)
+    }
+
+    /// Takes the producers of the partitions that the checkpoint is about before it is known how far it reaches, and
+    /// waits a little for their last batches to be durable: it then covers the snapshots, and an opening need not look at
+    /// all that was written since the checkpoint before.
+    fn take_snapshots(&self) {
+        let touched = lock(&self.touched).clone();
+        let (mut newest, mut bytes) = (Lsn(0), 0);
+        for open in touched.iter().filter_map(|id| self.open(*id)) {
+            if bytes > EARLY_SNAPSHOT_BYTES_MAX {
+                break;
+            }
+            let (last, more) = open.take_snapshot();
+            (newest, bytes) = (newest.max(last), bytes + more);
+        }
+        let durability = self.journal.durability();
+        let waits = || durability.durable() < newest && !durability.has_failed();
+        let begin = Instant::now();
+        while self.options.threads && waits() && begin.elapsed() < EARLY_SNAPSHOT_WAIT_MAX {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn sync_all(&self, work: &mut Work, touched: &BTreeSet<PartitionId>) -> Result<(), StorageFault> {

@@ -2,8 +2,9 @@
 //!
 //! An opening uses the newest snapshot that lies at or below the first batch that the journal gives again. Every marker
 //! below such a snapshot has its entry in a `.txnindex` file, for these are durable before a checkpoint is; every marker
-//! at or behind it is learnt again from its batch. A snapshot is taken at the log end, which is beyond what its own
-//! checkpoint covers as long as something is written: the one before it stays until a checkpoint covers the newer one.
+//! at or behind it is learnt again from its batch. A snapshot is taken at the log end when a checkpoint begins. If some of
+//! that is on its way to the disk for so long that the checkpoint does not cover it, the snapshot before stays until a
+//! later checkpoint does.
 
 use ottla_log::{Lsn, ProducerSnapshot};
 use ottla_model::Offset;

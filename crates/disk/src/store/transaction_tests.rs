@@ -270,3 +270,46 @@ fn a_log_start_that_was_not_durable_takes_no_entry_with_it() {
         left += 1;
     }
 }
+
+#[test]
+fn producers_and_aborts_are_known_without_whole_snapshots() {
+    let mut log = Fixture::new();
+    for key in b'a'..b'e' {
+        log.aborts(0, i64::from(key), key);
+        log.checkpoint();
+    }
+    log.put(0, 1, b'0');
+    log.end(0, 1, true);
+    log.flush();
+    log.put(0, 2, b'x');
+    // On its way to the disk: the last checkpoint does not cover the snapshot it writes.
+    log.store.checkpoint_once().unwrap();
+    log.flush();
+    let (vfs, producers) = (log.vfs.clone(), log.partition(0).producers());
+    drop(log.store);
+    let mut snapshots = vfs.files().into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+    snapshots.retain(|path| path.to_string_lossy().ends_with(".snapshot"));
+    assert!(snapshots.len() > 1, "one that is covered and one that is not");
+    for (damaged, gone) in [(0, 1), (0, 2), (1, 0), (2, 0), (1, 1)] {
+        let vfs = vfs.fork();
+        for path in &snapshots[snapshots.len() - damaged - gone..snapshots.len() - gone] {
+            vfs.damage(path, |bytes| bytes[8] ^= 1);
+        }
+        for path in &snapshots[snapshots.len() - gone..] {
+            vfs.unlink(path).unwrap();
+        }
+        vfs.crash(1);
+        let mut again = Fixture::over(vfs, 64).unwrap();
+        for _ in 0..2 {
+            assert_eq!(
+                again.partition(0).producers(),
+                producers,
+                "{damaged} damaged, {gone} gone"
+            );
+            assert_eq!(again.committed_keys(0), b"0");
+            assert_eq!(again.partition(0).offsets().last_stable, Offset(10));
+            again.checkpoint();
+            again = again.crashed(1);
+        }
+    }
+}
