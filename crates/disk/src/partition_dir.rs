@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use ottla_log::{EndedTransaction, Epochs, StorageFault};
+use ottla_log::{EndedTransaction, Epochs, Producers, StorageFault};
 use ottla_model::{Offset, ProducerId, TopicId, TopicPartition};
 
 use crate::segment::name_of;
@@ -103,23 +103,36 @@ impl PartitionDir {
         }
     }
 
-    /// The newest producer snapshot that is true for an offset up to `end`. Later ones go, durably: they would become
-    /// lies when other batches take the offsets that were lost.
-    pub fn producer_snapshot(&self, names: &[String], end: Offset) -> Result<Option<(Offset, Bytes)>, StorageFault> {
-        let (usable, later): (Vec<_>, Vec<_>) = PartitionDir::offsets_of(names, "snapshot")
-            .into_iter()
-            .partition(|offset| *offset <= end);
-        if !later.is_empty() {
-            for offset in later {
-                self.remove(offset, "snapshot")?;
-            }
+    /// The producer snapshots at or below `usable_end`, ascending. Those beyond `end` go, durably: they would become lies
+    /// when other batches take the offsets that were lost. Those between may go.
+    pub fn snapshots_below(
+        &self,
+        names: &[String],
+        usable_end: Offset,
+        end: Offset,
+    ) -> Result<Vec<Offset>, StorageFault> {
+        let snapshots = PartitionDir::offsets_of(names, "snapshot");
+        let (usable, others) = snapshots.split_at(snapshots.partition_point(|at| *at <= usable_end));
+        others.iter().try_for_each(|at| self.remove(*at, "snapshot"))?;
+        if others.last().is_some_and(|last| *last > end) {
             self.sync()?;
         }
-        let Some(offset) = usable.last() else {
-            return Ok(None);
-        };
-        let bytes = read_file(&*self.vfs, &name_of(&self.path, *offset, "snapshot"))?;
-        Ok(bytes.map(|bytes| (*offset, bytes)))
+        Ok(usable.to_vec())
+    }
+
+    /// Reads the newest of these producer snapshots that is whole. The damaged ones go, from the list too.
+    pub fn newest_snapshot(&self, snapshots: &mut Vec<Offset>) -> Result<Option<(Offset, Bytes)>, StorageFault> {
+        while let Some(newest) = snapshots.last().copied() {
+            let path = name_of(&self.path, newest, "snapshot");
+            let bytes = read_file(&*self.vfs, &path)?.unwrap_or_default();
+            let Err(fault) = Producers::check_snapshot(&bytes) else {
+                return Ok(Some((newest, bytes)));
+            };
+            tracing::warn!(path = %path.display(), %fault, "the producers are learnt from an older snapshot or all batches");
+            self.remove(newest, "snapshot")?;
+            snapshots.pop();
+        }
+        Ok(None)
     }
 
     /// Writes a producer snapshot; durable once the directory is synced.
@@ -130,18 +143,6 @@ impl PartitionDir {
         files: &mut Replacements<'_>,
     ) -> Result<(), StorageFault> {
         files.write(&name_of(&self.path, at, "snapshot"), snapshot)
-    }
-
-    /// Removes the producer snapshots before the last that lies at or below `settled_end`: later ones may lie beyond what
-    /// survives a crash.
-    pub fn prune_snapshots(&self, settled_end: Offset) -> Result<(), StorageFault> {
-        let mut snapshots = PartitionDir::offsets_of(&self.names()?, "snapshot");
-        snapshots.retain(|offset| *offset <= settled_end);
-        snapshots.pop();
-        for offset in snapshots {
-            self.remove(offset, "snapshot")?;
-        }
-        Ok(())
     }
 
     /// The leader epochs; none if the file is missing or makes no sense, since the batches carry them too.
@@ -157,45 +158,15 @@ impl PartitionDir {
         files.write(&self.path.join(EPOCHS), Bytes::from(epochs.to_checkpoint()))
     }
 
-    /// The aborted transactions of all `.txnindex` files.
-    pub fn aborted(&self, names: &[String]) -> Result<Vec<EndedTransaction>, StorageFault> {
-        let mut aborted = Vec::new();
-        for base in PartitionDir::offsets_of(names, "txnindex") {
-            let bytes = read_file(&*self.vfs, &name_of(&self.path, base, "txnindex"))?.unwrap_or_default();
-            aborted.extend(bytes.chunks_exact(ABORTED_LENGTH).filter_map(aborted_of));
-        }
-        // A crash while segments were put together leaves some of them in two files.
-        aborted.sort_by_key(|ended| ended.last);
-        aborted.dedup_by_key(|ended| ended.last);
-        Ok(aborted)
-    }
-
-    /// Removes the `.txnindex` files but those of the given segments.
-    pub fn prune_aborted(&self, keep: &[Offset]) -> Result<(), StorageFault> {
-        for base in PartitionDir::offsets_of(&self.names()?, "txnindex") {
-            if !keep.contains(&base) {
-                self.remove(base, "txnindex")?;
-            }
-        }
-        Ok(())
+    /// The `.txnindex` of a segment; nothing if there is none.
+    pub fn aborted(&self, base: Offset) -> Result<Bytes, StorageFault> {
+        let bytes = read_file(&*self.vfs, &name_of(&self.path, base, "txnindex"))?;
+        Ok(bytes.unwrap_or_default())
     }
 
     /// Writes the `.txnindex` of a segment; durable once the directory is synced.
-    pub fn write_aborted(
-        &self,
-        base: Offset,
-        aborted: &[EndedTransaction],
-        files: &mut Replacements<'_>,
-    ) -> Result<(), StorageFault> {
-        let mut bytes = BytesMut::with_capacity(aborted.len() * ABORTED_LENGTH);
-        for ended in aborted {
-            bytes.put_i16(0);
-            bytes.put_i64(ended.producer.0);
-            bytes.put_i64(ended.first.0);
-            bytes.put_i64(ended.last.0);
-            bytes.put_i64(ended.last_stable.0);
-        }
-        files.write(&name_of(&self.path, base, "txnindex"), bytes.freeze())
+    pub fn write_aborted(&self, base: Offset, bytes: Bytes, files: &mut Replacements<'_>) -> Result<(), StorageFault> {
+        files.write(&name_of(&self.path, base, "txnindex"), bytes)
     }
 
     /// Gives the directory a name that says that it goes, or that nobody knows whose it is ([`STRAY`]); the name is
@@ -231,17 +202,33 @@ pub fn remove_dir(vfs: &dyn Vfs, path: &Path) -> Result<(), StorageFault> {
     }
 }
 
-fn aborted_of(entry: &[u8]) -> Option<EndedTransaction> {
-    let number = |at: usize| {
-        let mut field = [0; 8];
-        field.copy_from_slice(entry.get(at..at + 8)?);
-        Some(i64::from_be_bytes(field))
-    };
-    Some(EndedTransaction {
-        producer: ProducerId(number(2)?),
-        first: Offset(number(10)?),
-        last: Offset(number(18)?),
-        aborted: true,
-        last_stable: Offset(number(26)?),
+/// The content of a `.txnindex` file, in Kafka's format.
+pub fn aborted_bytes(aborted: &[EndedTransaction]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(aborted.len() * ABORTED_LENGTH);
+    for ended in aborted {
+        bytes.put_i16(0);
+        bytes.put_i64(ended.producer.0);
+        bytes.put_i64(ended.first.0);
+        bytes.put_i64(ended.last.0);
+        bytes.put_i64(ended.last_stable.0);
+    }
+    bytes.freeze()
+}
+
+/// The transactions in a `.txnindex` file; what follows the last whole entry is left out.
+pub fn aborted_of(bytes: &[u8]) -> impl Iterator<Item = EndedTransaction> {
+    bytes.chunks_exact(ABORTED_LENGTH).filter_map(|entry| {
+        let number = |at: usize| {
+            let mut field = [0; 8];
+            field.copy_from_slice(entry.get(at..at + 8)?);
+            Some(i64::from_be_bytes(field))
+        };
+        Some(EndedTransaction {
+            producer: ProducerId(number(2)?),
+            first: Offset(number(10)?),
+            last: Offset(number(18)?),
+            aborted: true,
+            last_stable: Offset(number(26)?),
+        })
     })
 }

@@ -35,19 +35,29 @@ use crate::segments::{DiskSegments, SegmentConfig, SegmentsOpening};
 use crate::text::{self, Offsets};
 use crate::vfs::{FileSystem, LockGuard, Vfs, fault};
 
+mod aborted;
+mod beside;
 mod compact;
 mod open;
 mod pending;
 mod settle;
+mod snapshots;
 
+#[cfg(test)]
+mod committed;
 #[cfg(test)]
 mod compact_tests;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
 mod media_tests;
+#[cfg(test)]
+mod transaction_tests;
 
+use aborted::AbortedFiles;
+use beside::Beside;
 use pending::{Pending, Replay};
+use snapshots::Snapshots;
 
 /// An open data directory. Dropping it without [`LocalStore::stop`] is a crash that loses nothing acknowledged.
 pub struct LocalStore {
@@ -93,19 +103,27 @@ struct Work {
     deleted: Vec<PathBuf>,
 }
 
+impl Work {
+    /// The last entry that no opening replays.
+    fn covered(&self) -> Lsn {
+        self.checkpoint.map_or(Lsn(0), |checkpoint| checkpoint.lsn)
+    }
+}
+
+/// Where a log begins, and where what the journal gives again.
+struct Limits {
+    log_start: Offset,
+    /// The first batch that the journal gives again.
+    replay_from: Option<Offset>,
+    /// The last entry that it gives again.
+    replayed: Lsn,
+}
+
 struct OpenPartition {
     name: TopicPartition,
     partition: Arc<Partition>,
     segments: Arc<DiskSegments>,
     written: Mutex<Beside>,
-}
-
-/// What was last written beside the segments.
-#[derive(Default)]
-struct Beside {
-    epochs: Option<ottla_log::Epochs>,
-    aborted: HashMap<Offset, usize>,
-    snapshot: Option<Offset>,
 }
 
 /// What a partition is opened with.
@@ -298,7 +316,13 @@ impl Shared {
             Some(replay) => replay_into(&segments, replay)?,
             None => Vec::new(),
         };
-        let partition = Arc::new(self.partition(&opening, &dir, &segments, (log_start, known))?);
+        let limits = Limits {
+            log_start,
+            replay_from,
+            replayed: replay.as_ref().map(Replay::last).unwrap_or_default(),
+        };
+        let (partition, beside) = self.partition(&opening, &segments, limits, known)?;
+        let partition = Arc::new(partition);
         let mut partitions = lock(&self.partitions);
         // Two callers may have come together; both read the same, the first one's counts.
         let open = partitions.entry(id).or_insert_with(|| {
@@ -306,7 +330,7 @@ impl Shared {
                 name,
                 partition,
                 segments,
-                written: Mutex::default(),
+                written: Mutex::new(beside),
             })
         });
         let partition = Arc::clone(&open.partition);
@@ -344,27 +368,41 @@ impl Shared {
         }
     }
 
+    /// The log over its segments, which hold what the journal gave again.
     fn partition(
         &self,
         opening: &PartitionOpening,
-        dir: &PartitionDir,
         segments: &Arc<DiskSegments>,
-        (log_start, known): (Offset, Vec<KnownBatch>),
-    ) -> Result<Partition, StorageFault> {
+        limits: Limits,
+        known: Vec<KnownBatch>,
+    ) -> Result<(Partition, Beside), StorageFault> {
+        let (dir, end) = (segments.dir(), segments.end());
         let names = dir.names()?;
-        Partition::open(Opening {
+        let usable_end = limits.replay_from.map_or(end, |from| from.min(end));
+        let mut snapshots = dir.snapshots_below(&names, usable_end, end)?;
+        let producer_snapshot = dir.newest_snapshot(&mut snapshots)?;
+        let (files, aborted) = AbortedFiles::read(dir, &names)?;
+        let partition = Partition::open(Opening {
             id: opening.id,
             segments: Arc::clone(segments) as Arc<dyn Segments>,
             journal: Arc::clone(&self.journal) as Arc<dyn ottla_log::Journal>,
-            log_start,
+            log_start: limits.log_start,
             leader_epoch: opening.leader_epoch,
-            producer_snapshot: dir.producer_snapshot(&names, segments.end())?,
+            producer_snapshot,
             epochs: dir.epochs()?,
-            aborted: dir.aborted(&names)?,
+            aborted,
             known,
             config: opening.config,
             now: opening.now,
-        })
+        })?;
+        let beside = Beside {
+            epochs: None,
+            aborted: files,
+            snapshots: Snapshots::found(&snapshots),
+            replayed: limits.replayed,
+            early: None,
+        };
+        Ok((partition, beside))
     }
 
     fn delete_partition(&self, id: PartitionId, topic: &TopicName) -> Result<(), StorageFault> {

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use ottla_model::{Millis, ProducerId};
+use ottla_model::{Millis, Offset, ProducerId};
 
 use crate::batch::{BatchHeader, attributes};
 use crate::builder::{BatchBuilder, NO_TIMESTAMP};
@@ -26,7 +26,7 @@ mod transactions;
 pub use keys::{Added, KeyMap};
 pub use plan::{Plan, PlanRules, group};
 
-use transactions::Transactions;
+use transactions::{Remains, Transactions};
 
 /// What a round goes by beside the keys.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ struct Kept<'a> {
 impl<'a> Cleaner<'a> {
     /// Begins a round.
     pub fn new(keys: &'a KeyMap, horizons: Horizons) -> Cleaner<'a> {
-        let transactions = Transactions::new(&horizons.aborted);
+        let transactions = Transactions::new(Offset::ZERO, &horizons.aborted);
         Cleaner {
             keys,
             horizons,
@@ -131,18 +131,21 @@ impl<'a> Cleaner<'a> {
 
     fn judge(&mut self, batch: &Unpacked<'_>) -> Verdict {
         let header = &batch.header;
-        let is_control = header.has(attributes::CONTROL);
-        let spent = if is_control {
-            self.transactions.pass_marker(header, batch)
-        } else {
-            self.transactions.pass_data(header)
-        };
+        let keep_header = self.is_last_of_producer(header) || header.next_offset() == self.keys.end();
+        if !header.has(attributes::CONTROL) {
+            return Verdict {
+                discard: self.transactions.pass_data(header),
+                keep_header,
+                lone_marker: false,
+            };
+        }
+        let remains = self.transactions.pass_marker(header, batch);
         // A marker outlives its transaction's records by the same horizon as tombstones outlive their key's.
         let due = delete_horizon(header).is_some_and(|horizon| horizon <= self.horizons.now);
         Verdict {
-            discard: if is_control { spent && due } else { spent },
-            keep_header: self.is_last_of_producer(header) || header.next_offset() == self.keys.end(),
-            lone_marker: is_control && spent,
+            discard: remains == Remains::Nothing && due,
+            keep_header,
+            lone_marker: remains != Remains::Batches,
         }
     }
 

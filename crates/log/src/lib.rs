@@ -37,8 +37,8 @@ pub use epochs::{EpochEnd, EpochStart, Epochs, EpochsFault};
 pub use memory::{MemoryJournal, MemorySegments};
 pub use partition::{
     AbortedTransaction, AppendFault, Appended, Isolation, KnownBatch, Lookup, OffsetSpec, Offsets, Opening, Partition,
-    Read, ReadFault, ReadLimit, Reading, Replayed, ReplayedMarker, ReplayedRecord, TimestampedOffset, TrimFault,
-    Unreadable,
+    ProducerSnapshot, Read, ReadFault, ReadLimit, Reading, Replayed, ReplayedMarker, ReplayedRecord, TimestampedOffset,
+    TrimFault, Unreadable,
 };
 pub use ports::{
     EntryBody, Journal, JournalEntry, JournalFault, Lsn, Patience, SegmentInfo, SegmentRead, Segments, StorageFault,

@@ -17,12 +17,13 @@ use crate::batch::{BatchHeader, HEADER_LENGTH};
 use crate::builder::Marker;
 use crate::config::PartitionConfig;
 use crate::epochs::{EpochEnd, Epochs};
-use crate::producers::{EndedTransaction, Judgement, ProducerRefusal, ProducerState, Producers, RememberedBatch};
+use crate::producers::{Judgement, ProducerRefusal, ProducerState, Producers, RememberedBatch};
 use crate::records::Records;
 use crate::tail::Tail;
 use crate::validate::{CheckedBatch, Origin, Refusal};
 use crate::{EntryBody, Journal, JournalEntry, JournalFault, Lsn, Segments, Watermark};
 
+mod aborted;
 mod lookup;
 mod open;
 mod read;
@@ -30,11 +31,14 @@ mod replay;
 mod retain;
 mod settle;
 
+use aborted::AbortedIndex;
+
 pub use lookup::{Lookup, OffsetSpec, TimestampedOffset};
 pub use open::{KnownBatch, Opening};
 pub use read::{AbortedTransaction, Isolation, Read, ReadFault, ReadLimit, Reading};
 pub use replay::{Replayed, ReplayedMarker, ReplayedRecord, Unreadable};
 pub use retain::TrimFault;
+pub use settle::ProducerSnapshot;
 
 /// One partition's log over its media.
 pub struct Partition {
@@ -51,14 +55,15 @@ struct State {
     log_start: Offset,
     /// The entry that moved the log start last.
     log_start_lsn: Lsn,
+    /// The entry of the last batch.
+    last_batch: Lsn,
     settled_end: Offset,
     /// Bytes of the batches from the settled end on.
     unsettled_bytes: u64,
     tail: Tail,
     producers: Producers,
     epochs: Epochs,
-    /// The aborted transactions between log start and log end, by the offset of their marker.
-    aborted: Vec<EndedTransaction>,
+    aborted: AbortedIndex,
 }
 
 /// Where a partition's log begins, ends, and how far it may be read.
@@ -70,7 +75,7 @@ pub struct Offsets {
     pub settled_end: Offset,
     /// Everything below is durable.
     pub high_watermark: Offset,
-    /// Everything below is durable and belongs to no open transaction.
+    /// Everything below is durable and belongs to no open transaction; never below the log start.
     pub last_stable: Offset,
     /// The offset that the next record will get.
     pub log_end: Offset,
@@ -145,6 +150,7 @@ impl Partition {
             duplicate: false,
         };
         state.unsettled_bytes += batch.size() as u64;
+        state.last_batch = lsn;
         state.learn(batch.header(), marker, lsn, now);
         state.tail.push(batch);
         Ok(appended)
@@ -158,7 +164,7 @@ impl Partition {
             log_start: state.log_start,
             settled_end: state.settled_end,
             high_watermark,
-            last_stable: state.producers.last_stable(high_watermark),
+            last_stable: state.last_stable(high_watermark),
             log_end: state.tail.end(),
         }
     }
@@ -271,6 +277,11 @@ impl State {
             lsn: batch.lsn(),
             duplicate: true,
         }
+    }
+
+    /// Nobody waits for the records of an open transaction that are deleted already.
+    fn last_stable(&self, high_watermark: Offset) -> Offset {
+        self.producers.last_stable(high_watermark).max(self.log_start)
     }
 
     /// What a batch in the log says about epochs and producers: live and when the log is scanned at opening.

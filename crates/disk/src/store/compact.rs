@@ -82,6 +82,12 @@ impl Shared {
                 lock(&self.touched).insert(id);
             }
             let offsets = open.partition.offsets();
+            // The last stable offset is never below the log start. One that a crash may take back must not let compaction
+            // into open transactions.
+            let (_, log_start_lsn) = open.partition.log_start();
+            if log_start_lsn > self.journal.durability().durable() {
+                continue;
+            }
             let limit = offsets.last_stable.min(open.segments.end());
             let cleaned = lock(&self.cleaned).get(&open.name).copied();
             let rules = open.segments.config().compaction;
@@ -127,8 +133,11 @@ impl Shared {
         }
         let work = lock(&self.work);
         if self.is_open(due) {
-            partition.cleaned(keys.end(), &round.cleaner.finish());
-            due.open.rewrite_aborted()?;
+            let left = round.cleaner.finish();
+            // Durable first: what is not listed here any more may lose its marker in the next round.
+            due.open
+                .rewrite_aborted(&partition.aborted_once_cleaned(keys.end(), &left))?;
+            partition.cleaned(keys.end(), &left);
             lock(&self.cleaned).insert(due.open.name.clone(), keys.end());
             self.write_cleaned()?;
         }
@@ -243,29 +252,4 @@ fn each_batch(
 
 fn corrupt(segment: &Segment, header: &BatchHeader) -> StorageFault {
     segment.corrupt_batch(header.base_offset, "a batch cannot be read by compaction")
-}
-
-impl OpenPartition {
-    /// Writes the `.txnindex` files of all segments anew; durable on return.
-    fn rewrite_aborted(&self) -> Result<(), StorageFault> {
-        let dir = self.segments.dir();
-        let mut beside = lock(&self.written);
-        let known = std::mem::take(&mut beside.aborted);
-        let aborted = self.partition.aborted();
-        if known.is_empty() && aborted.is_empty() {
-            return Ok(());
-        }
-        for info in self.segments.segments() {
-            let within = |offset: Offset| offset >= info.base_offset && offset < info.next_offset;
-            let here = aborted.iter().filter(|ended| within(ended.last)).copied();
-            let here = here.collect::<Vec<_>>();
-            if !here.is_empty() {
-                dir.write_aborted(info.base_offset, &here, &mut dir.replacements())?;
-                beside.aborted.insert(info.base_offset, here.len());
-            }
-        }
-        let keep = beside.aborted.keys().copied().collect::<Vec<_>>();
-        dir.prune_aborted(&keep)?;
-        dir.sync()
-    }
 }

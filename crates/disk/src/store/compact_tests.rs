@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use ottla_log::retention::RollRules;
-use ottla_log::{BatchBuilder, Origin, Patience, Replayed, SegmentRead};
+use ottla_log::{BatchBuilder, Marker, Origin, Patience, Replayed, SegmentRead};
+use ottla_model::{ProducerEpoch, ProducerId};
 
 use super::*;
 use crate::text::Identity;
@@ -167,4 +168,51 @@ fn an_old_segment_is_closed_by_the_clock_and_then_cleaned() {
     drop((store, partition));
     let (_store, partition) = open(&vfs);
     assert_eq!(replayed(&partition).last(), Some(&("group".to_owned(), 5, 5)));
+}
+
+/// The entries of all `.txnindex` files.
+fn entries_on_disk(vfs: &SimVfs) -> usize {
+    let mut files = vfs.files();
+    files.retain(|(path, _)| path.extension().is_some_and(|suffix| suffix == "txnindex"));
+    files.iter().map(|(_, bytes)| bytes.len() / 34).sum()
+}
+
+#[test]
+fn an_entry_of_which_nothing_is_left_goes_from_its_file_also_after_a_restart() {
+    let vfs = SimVfs::new(Path::new("/"));
+    let (store, partition) = open(&vfs);
+    let mut batch = BatchBuilder::new()
+        .producer(ProducerId(7), ProducerEpoch(0), 0)
+        .transactional();
+    batch.push(Millis(1), Some(b"group-a"), Some(&[0; 100]));
+    let origin = Origin::Participant { begins_at_zero: false };
+    partition.append(batch.build(), origin, Millis(1)).unwrap();
+    let marker = Marker {
+        committed: false,
+        coordinator_epoch: 0,
+    };
+    let marker = marker.build(ProducerId(7), ProducerEpoch(0), Millis(1));
+    partition.append(marker, Origin::Coordinator, Millis(1)).unwrap();
+    let fill = |partition: &Partition, store: &LocalStore| {
+        for value in 0..60 {
+            put(partition, "group-b", value);
+            flush(store);
+        }
+    };
+    fill(&partition, &store);
+    store.checkpoint_once().unwrap();
+    assert_eq!((partition.aborted().len(), entries_on_disk(&vfs)), (1, 1));
+    store.stop().unwrap();
+    drop((store, partition));
+    // A first round takes the records, a second one sees that they are gone, each in a process of its own.
+    for left in [1, 0] {
+        let (store, partition) = open(&vfs);
+        assert_eq!(partition.aborted().len(), 1);
+        store.housekeep(Millis(DAY)).unwrap();
+        assert_eq!((partition.aborted().len(), entries_on_disk(&vfs)), (left, left));
+        fill(&partition, &store);
+        store.stop().unwrap();
+    }
+    let (_store, partition) = open(&vfs);
+    assert_eq!(partition.aborted(), []);
 }

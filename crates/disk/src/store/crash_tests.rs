@@ -1,7 +1,8 @@
 //! Crashes at every point of random runs, on the simulated file system.
 //!
 //! The rule: what was acknowledged is there, once and in order; what was not may be gone, but only from the end. Of the
-//! compacted partition the last record of each key is there, and nothing that was not written.
+//! compacted partition the last record of each key is there, and nothing that was not written. What holds of
+//! transactions is said in `transactions`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,6 +18,10 @@ use crate::journal::{Flushed, JournalLimits};
 use crate::text::Identity;
 use crate::vfs::{SimFaults, SimVfs};
 
+mod transactions;
+
+use transactions::{Written, is_transactional};
+
 const ROOT: &str = "/data";
 const NOW: Millis = Millis(1_000_000_000);
 
@@ -31,6 +36,8 @@ struct Known {
     start_acknowledged: Offset,
     starts: Vec<(Offset, Lsn)>,
     sequence: i32,
+    /// Of the partitions with transactions.
+    written: Written,
 }
 
 struct Run {
@@ -71,8 +78,8 @@ fn options() -> StoreOptions {
         },
         tail_cache_bytes: 4 << 10,
         bulk_bytes_min: 4 << 10,
-        // Of three partitions: now together, now one by one.
-        sync_together_min: 2,
+        // Of five partitions: now together, now one by one.
+        sync_together_min: 3,
         open_files_max: 5,
         threads: false,
         ..StoreOptions::new(Identity {
@@ -119,7 +126,18 @@ fn opening(id: PartitionId) -> PartitionOpening {
 }
 
 fn is_compacted(id: PartitionId) -> bool {
+    is_keyed(id) || id.index == PartitionIndex(4)
+}
+
+/// Compacted, and written by one producer without transactions.
+fn is_keyed(id: PartitionId) -> bool {
     id.index == PartitionIndex(2)
+}
+
+fn trace(text: impl FnOnce() -> String) {
+    if std::env::var_os("OTTLA_CRASH_TRACE").is_some() {
+        println!("{}", text());
+    }
 }
 
 /// All topics have one name: a new one finds what is left of the old.
@@ -138,7 +156,7 @@ impl Run {
             lie: false,
             seen: BTreeMap::new(),
         };
-        for index in 0..3 {
+        for index in 0..5 {
             run.create(index);
         }
         run
@@ -193,9 +211,7 @@ impl Run {
         for id in ids {
             store.open_partition(opening(id))?;
         }
-        if std::env::var_os("OTTLA_CRASH_TRACE").is_some() {
-            println!("step opened {report:?}");
-        }
+        trace(|| format!("step opened {report:?}"));
         if report.entries > 0 {
             self.note("replay");
         }
@@ -234,13 +250,14 @@ impl Run {
                 offsets.log_start <= asked.max(known.start_acknowledged),
                 "nobody moved the log start there"
             );
-            if is_compacted(*id) {
+            if is_keyed(*id) {
                 self.store()
                     .check_records(*id, known, offsets.log_start, offsets.log_end);
-            } else {
+            } else if !is_compacted(*id) {
                 self.store()
                     .check_batches(*id, known, offsets.log_start, offsets.log_end);
             }
+            known.written.cut(offsets.log_end);
             known.records.retain(|(offset, ..)| *offset < offsets.log_end);
             known.batches.retain(|(_, next, ..)| *next <= offsets.log_end);
             for batch in &mut known.batches {
@@ -251,6 +268,11 @@ impl Run {
             known.starts.clear();
             known.sequence = known.end.0 as i32;
             let producers = partition.producers();
+            if is_transactional(*id) {
+                known.written.check(&partition, is_compacted(*id));
+                known.written.check_producers(&producers, offsets.log_end);
+                continue;
+            }
             let last = producers.first().map(|producer| producer.last_sequence);
             let expected = (known.sequence > 0).then_some(known.sequence - 1);
             assert_eq!(last, expected, "{id:?}: the producer goes on where its last batch was");
@@ -277,9 +299,7 @@ impl Run {
 
     fn step(&mut self) -> Result<(), ()> {
         let step = self.random.below(40);
-        if std::env::var_os("OTTLA_CRASH_TRACE").is_some() {
-            println!("step {step}");
-        }
+        trace(|| format!("step {step}"));
         match step {
             0..18 => self.append(),
             18..26 => match self.store().flush_once() {
@@ -307,7 +327,11 @@ impl Run {
 
     fn append(&mut self) -> Result<(), ()> {
         let id = self.some_partition();
-        if is_compacted(id) {
+        if is_transactional(id) {
+            self.append_in_transaction(id);
+            return Ok(());
+        }
+        if is_keyed(id) {
             self.append_keyed(id);
             return Ok(());
         }
@@ -335,9 +359,7 @@ impl Run {
             return Ok(());
         };
         assert!(!appended.duplicate);
-        if std::env::var_os("OTTLA_CRASH_TRACE").is_some() {
-            println!("append {id:?} {appended:?} {:?}", partition.offsets());
-        }
+        trace(|| format!("append {id:?} {appended:?} {:?}", partition.offsets()));
         let known = self.known.get_mut(&id).unwrap();
         assert_eq!(appended.base_offset, known.end, "offsets run on");
         known.sequence += 1;
@@ -388,7 +410,8 @@ impl Run {
         if self.vfs.faults().power_left == Some(0) {
             return Err(());
         }
-        for (id, known) in self.known.iter().filter(|(id, _)| is_compacted(**id)) {
+        self.check_committed();
+        for (id, known) in self.known.iter().filter(|(id, _)| is_keyed(**id)) {
             let offsets = self.store().partition(*id).unwrap().offsets();
             let start = offsets.log_start.min(offsets.settled_end);
             if self.store().check_records(*id, known, start, offsets.settled_end) {
@@ -396,6 +419,13 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    fn check_committed(&self) {
+        for (id, known) in self.known.iter().filter(|(id, _)| is_transactional(**id)) {
+            let partition = self.store().partition(*id).unwrap();
+            known.written.check(&partition, is_compacted(*id));
+        }
     }
 
     fn starts(&self) -> BTreeMap<PartitionId, Offset> {
@@ -448,9 +478,7 @@ impl Run {
 
     fn crash(&mut self) {
         // A store that is gone stopped cleanly and did not come up again: all it had is durable.
-        if std::env::var_os("OTTLA_CRASH_TRACE").is_some() {
-            println!("step crash");
-        }
+        trace(|| "step crash".to_owned());
         let durable = self
             .store
             .take()
@@ -569,6 +597,8 @@ fn nothing_acknowledged_is_lost_at_any_crash() {
         "checkpoint",
         "retention",
         "compaction",
+        "commit",
+        "abort",
         "deletion",
         "clean stop",
     ] {

@@ -101,6 +101,11 @@ impl Replay {
         starts.max()
     }
 
+    /// The last entry.
+    pub fn last(&self) -> Lsn {
+        self.entries.iter().map(|found| found.lsn).max().unwrap_or_default()
+    }
+
     /// Reads the batches from the `from`th entry on, some MiB at a time; also gives where to go on. They lie in `buffer`,
     /// whose memory is used again once they are dropped.
     pub fn batches(&self, from: usize, buffer: &mut BytesMut) -> io::Result<(Vec<StoredBatch>, usize)> {

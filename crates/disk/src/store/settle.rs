@@ -2,16 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use ottla_log::{Lsn, SegmentInfo, Segments, StorageFault, StoredBatch, TrimFault};
+use ottla_log::{Lsn, Segments, StorageFault, StoredBatch, TrimFault};
 use ottla_model::{Millis, Offset, PartitionId};
 
-use super::{Beside, OpenPartition, Shared, Work, lock, open};
+use super::{OpenPartition, Shared, Work, lock, open};
 use crate::checkpoint::Checkpoint;
-use crate::partition_dir::PartitionDir;
 use crate::text::{self, Offsets};
 use crate::vfs::{Replacements, final_fault, replace_file};
 
+/// Bytes of producer snapshots held in memory at the beginning of a checkpoint; of further partitions they are taken later.
+const EARLY_SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+/// How long a checkpoint waits at most for what was on its way to the disk when it began: a flush takes some milliseconds.
+const EARLY_SNAPSHOT_WAIT_MAX: Duration = Duration::from_millis(200);
 /// Bytes written to one partition's segment at once.
 const PIECE_BYTES: usize = 4 << 20;
 
@@ -39,7 +43,8 @@ impl Shared {
         for id in written.log_starts {
             lock(&self.touched).insert(id);
             if let Some(open) = self.open(id) {
-                result = result.and(open.drop_old(self.journal.durability().durable()).map(drop));
+                let durable = self.journal.durability().durable();
+                result = result.and(open.drop_old(durable, work.covered()).map(drop));
             }
         }
         result
@@ -105,6 +110,8 @@ impl Shared {
     pub(crate) fn checkpoint_once(&self, closing: bool) -> Result<Lsn, StorageFault> {
         let mut work = lock(&self.work);
         let work = &mut *work;
+        self.settle(work)?;
+        self.take_snapshots();
         let durable = self.journal.durability().durable();
         let upto = match lock(&self.pending).first() {
             Some(first) => durable.min(Lsn(first.0 - 1)),
@@ -138,15 +145,35 @@ impl Shared {
         }
         for id in &touched {
             if let Some(open) = self.open(*id) {
-                let settled_end = open.partition.offsets().settled_end;
-                open.segments.dir().prune_snapshots(settled_end)?;
-                if !open.drop_old(durable)? {
+                open.prune_snapshots(work.covered())?;
+                if !open.drop_old(durable, work.covered())? {
                     lock(&self.touched).insert(*id);
                 }
             }
         }
         self.journal.recycle(upto);
         Ok(upto)
+    }
+
+    /// Takes the producers of the partitions that the checkpoint is about before it is known how far it reaches, and
+    /// waits a little for their last batches to be durable: it then covers the snapshots, and an opening need not look at
+    /// all that was written since the checkpoint before.
+    fn take_snapshots(&self) {
+        let touched = lock(&self.touched).clone();
+        let (mut newest, mut bytes) = (Lsn(0), 0);
+        for open in touched.iter().filter_map(|id| self.open(*id)) {
+            if bytes > EARLY_SNAPSHOT_BYTES_MAX {
+                break;
+            }
+            let (last, more) = open.take_snapshot();
+            (newest, bytes) = (newest.max(last), bytes + more);
+        }
+        let durability = self.journal.durability();
+        let waits = || durability.durable() < newest && !durability.has_failed();
+        let begin = Instant::now();
+        while self.options.threads && waits() && begin.elapsed() < EARLY_SNAPSHOT_WAIT_MAX {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn sync_all(&self, work: &mut Work, touched: &BTreeSet<PartitionId>) -> Result<(), StorageFault> {
@@ -156,6 +183,7 @@ impl Shared {
         } else {
             self.sync_one_by_one(work, &opens)
         };
+        opens.iter().for_each(|open| open.beside_is_placed(synced.is_ok()));
         if let Err(fault) = synced {
             if !matches!(fault, StorageFault::Io { out_of_space: true, .. }) {
                 tracing::error!(%fault, "a flush of segments failed; the journal keeps everything from here on");
@@ -200,10 +228,7 @@ impl Shared {
             self.sync_file_system()
         });
         if synced.is_err() {
-            for open in opens {
-                *lock(&open.written) = Beside::default();
-                open.segments.not_synced();
-            }
+            opens.iter().for_each(|open| open.segments.not_synced());
         }
         synced
     }
@@ -265,64 +290,5 @@ impl Shared {
 
     fn has_dir(&self, name: &ottla_model::TopicPartition) -> bool {
         self.vfs.read_dir(&self.root.join(name.to_string())).is_ok()
-    }
-}
-
-impl OpenPartition {
-    /// Drops the segments below the log start, as far as a producer snapshot that no crash makes untrue stands for them;
-    /// `false` if some must wait for one.
-    fn drop_old(&self, durable: Lsn) -> Result<bool, StorageFault> {
-        let (log_start, lsn) = self.partition.log_start();
-        let is_old = |info: &SegmentInfo| info.size > 0 && info.next_offset <= log_start;
-        // A log start that is still on its way to the disk is settled later.
-        if lsn > durable || !self.segments.segments().iter().any(is_old) {
-            return Ok(true);
-        }
-        let dir = self.segments.dir();
-        let mut snapshots = PartitionDir::offsets_of(&dir.names()?, "snapshot").into_iter();
-        let settled_end = self.partition.offsets().settled_end;
-        let safe = snapshots.rfind(|at| *at <= settled_end).unwrap_or_default();
-        self.segments.drop_below(log_start.min(safe))?;
-        Ok(!self.segments.segments().iter().any(is_old))
-    }
-
-    /// Writes the files beside the segments as far as they changed; whether there were any.
-    fn write_beside(&self, files: &mut Replacements<'_>) -> Result<bool, StorageFault> {
-        let dir = self.segments.dir();
-        let infos = self.segments.segments();
-        if infos.is_empty() {
-            return Ok(false);
-        }
-        let mut beside = lock(&self.written);
-        let mut names = false;
-        let epochs = self.partition.epochs();
-        if beside.epochs.as_ref() != Some(&epochs) {
-            dir.write_epochs(&epochs, files)?;
-            beside.epochs = Some(epochs);
-            names = true;
-        }
-        if let Some((at, snapshot)) = self.partition.producer_snapshot()
-            && beside.snapshot != Some(at)
-        {
-            dir.write_producer_snapshot(at, snapshot, files)?;
-            beside.snapshot = Some(at);
-            names = true;
-        }
-        let aborted = self.partition.aborted();
-        for info in infos.iter().filter(|_| !aborted.is_empty()) {
-            let within = |offset: Offset| offset >= info.base_offset && offset < info.next_offset;
-            let here = aborted
-                .iter()
-                .filter(|ended| within(ended.last))
-                .copied()
-                .collect::<Vec<_>>();
-            let known = beside.aborted.get(&info.base_offset).copied().unwrap_or_default();
-            if here.len() != known {
-                dir.write_aborted(info.base_offset, &here, files)?;
-                beside.aborted.insert(info.base_offset, here.len());
-                names = true;
-            }
-        }
-        Ok(names)
     }
 }

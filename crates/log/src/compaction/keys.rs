@@ -40,7 +40,7 @@ impl KeyMap {
             bytes_max,
             start,
             end: start,
-            transactions: Transactions::new(aborted),
+            transactions: Transactions::new(start, aborted),
         }
     }
 

@@ -13,6 +13,8 @@ use crate::producers::Producers;
 use crate::records::Batches;
 use crate::{Lsn, SegmentInfo, StoredBatch};
 
+mod rounds;
+
 const DAY: i64 = 86_400_000;
 
 /// A log as its batches, and the producers it makes.

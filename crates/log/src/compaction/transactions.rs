@@ -1,4 +1,7 @@
 //! Which transactions were aborted, followed along the log.
+//!
+//! An aborted transaction ends at the offset of its marker, whether the walk comes by the marker or not: a walk may begin
+//! behind it, and compaction may have taken it away.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,12 +17,25 @@ use crate::records::Unpacked;
 pub(super) struct Transactions {
     /// Aborted ones not begun yet, the next one last.
     to_come: Vec<EndedTransaction>,
-    /// Aborted ones begun and not ended.
+    /// Of each producer the aborted one begun last, as long as no batch told that it ended.
     aborted: HashMap<ProducerId, Aborted>,
     /// Aborted ones that ended and of which a batch was seen.
     seen: Vec<EndedTransaction>,
     /// Producers with records of a transaction that will be committed.
     committed: HashSet<ProducerId>,
+    /// The offset after the last batch.
+    at: Offset,
+}
+
+/// What is left of a transaction beside its marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remains {
+    /// At least a batch.
+    Batches,
+    /// Its name among the aborted ones: readers who are told it look for the marker that ends it.
+    Name,
+    /// Nothing.
+    Nothing,
 }
 
 #[derive(Debug)]
@@ -29,20 +45,23 @@ struct Aborted {
 }
 
 impl Transactions {
-    pub(super) fn new(aborted: &[EndedTransaction]) -> Transactions {
-        let mut to_come: Vec<EndedTransaction> = aborted.iter().filter(|ended| ended.aborted).copied().collect();
+    /// For a walk from `start` on.
+    pub(super) fn new(start: Offset, aborted: &[EndedTransaction]) -> Transactions {
+        let matters = |ended: &&EndedTransaction| ended.aborted && ended.last >= start;
+        let mut to_come: Vec<EndedTransaction> = aborted.iter().filter(matters).copied().collect();
         to_come.sort_unstable_by_key(|ended| std::cmp::Reverse(ended.first));
         Transactions {
             to_come,
             aborted: HashMap::new(),
             seen: Vec::new(),
             committed: HashSet::new(),
+            at: start,
         }
     }
 
     /// Walks over a data batch; whether it belongs to an aborted transaction.
     pub(super) fn pass_data(&mut self, header: &BatchHeader) -> bool {
-        self.begin_up_to(header.last_offset());
+        self.go_to(header);
         if !header.has(crate::batch::attributes::TRANSACTIONAL) {
             return false;
         }
@@ -54,46 +73,61 @@ impl Transactions {
         false
     }
 
-    /// Walks over a control batch; whether nothing else is left of the transaction that it ends.
-    pub(super) fn pass_marker(&mut self, header: &BatchHeader, batch: &Unpacked<'_>) -> bool {
-        self.begin_up_to(header.last_offset());
+    /// Walks over a control batch; what else is left of the transaction that it ends.
+    pub(super) fn pass_marker(&mut self, header: &BatchHeader, batch: &Unpacked<'_>) -> Remains {
+        self.go_to(header);
+        if let Some(seen) = self.end_aborted(header.producer_id) {
+            return if seen { Remains::Batches } else { Remains::Name };
+        }
         let Some(Ok(record)) = batch.records().next() else {
             // Emptied by an earlier round.
-            return true;
+            return Remains::Nothing;
         };
         match Marker::read(&record) {
-            Some(marker) if marker.committed => !self.committed.remove(&header.producer_id),
-            Some(_) => !self.end_aborted(header.producer_id),
+            Some(marker) if marker.committed && self.committed.remove(&header.producer_id) => Remains::Batches,
+            Some(_) => Remains::Nothing,
             // A control record of another kind is nobody's to remove.
-            None => false,
+            None => Remains::Batches,
         }
     }
 
-    /// The aborted transactions of which something was seen, ended or not, by the offset of their marker.
+    /// The aborted transactions of which something was seen, or whose end was not reached, by the offset of their marker.
     pub(super) fn left(self) -> Vec<EndedTransaction> {
-        let open = self.aborted.into_values().map(|aborted| aborted.transaction);
-        let mut left: Vec<EndedTransaction> = self.seen.into_iter().chain(open).collect();
+        let at = self.at;
+        let open = self.aborted.into_values();
+        let open = open.filter(|aborted| aborted.seen || aborted.transaction.last >= at);
+        let mut left: Vec<EndedTransaction> = self.seen;
+        left.extend(open.map(|aborted| aborted.transaction));
         left.sort_unstable_by_key(|ended| ended.last);
         left
     }
 
-    /// Whether a batch of it was seen.
-    fn end_aborted(&mut self, producer: ProducerId) -> bool {
-        match self.aborted.remove(&producer) {
-            Some(aborted) if aborted.seen => {
-                self.seen.push(aborted.transaction);
-                true
-            }
-            _ => false,
+    fn go_to(&mut self, header: &BatchHeader) {
+        self.at = header.next_offset();
+        while let Some(next) = self.to_come.pop_if(|next| next.first <= header.last_offset()) {
+            self.begin(next);
+        }
+        let begun = self.aborted.get(&header.producer_id);
+        if begun.is_some_and(|begun| begun.transaction.last < header.base_offset) {
+            self.end_aborted(header.producer_id);
         }
     }
 
-    fn begin_up_to(&mut self, offset: Offset) {
-        while let Some(next) = self.to_come.pop_if(|next| next.first <= offset) {
-            self.aborted.entry(next.producer).or_insert(Aborted {
-                transaction: next,
-                seen: false,
-            });
+    fn begin(&mut self, transaction: EndedTransaction) {
+        self.end_aborted(transaction.producer);
+        let fresh = Aborted {
+            transaction,
+            seen: false,
+        };
+        self.aborted.insert(transaction.producer, fresh);
+    }
+
+    /// Whether a batch of it was seen; `None` if there is none.
+    fn end_aborted(&mut self, producer: ProducerId) -> Option<bool> {
+        let ended = self.aborted.remove(&producer)?;
+        if ended.seen {
+            self.seen.push(ended.transaction);
         }
+        Some(ended.seen)
     }
 }

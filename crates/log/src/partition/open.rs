@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use bytes::Bytes;
 use ottla_model::{LeaderEpoch, Millis, Offset, PartitionId};
 
-use super::{Partition, State};
+use super::{AbortedIndex, Partition, State};
 use crate::batch::BatchHeader;
 use crate::builder::Marker;
 use crate::config::PartitionConfig;
@@ -66,20 +66,22 @@ impl Partition {
     pub fn open(opening: Opening) -> Result<Partition, StorageFault> {
         let end = opening.segments.end().max(opening.log_start);
         let oldest = opening.segments.segments().first().map(|segment| segment.base_offset);
-        let log_start = opening.log_start.max(oldest.unwrap_or(end).min(end));
-        let (scan_from, producers) = opening.restored(oldest.unwrap_or(end).min(end), end);
+        let oldest = oldest.unwrap_or(end).min(end);
+        let log_start = opening.log_start.max(oldest);
+        let (scan_from, producers) = opening.restored(oldest, end);
         let mut epochs = opening.epochs;
         epochs.truncate_from_end(end);
         let mut state = State {
             leader_epoch: opening.leader_epoch,
             log_start,
             log_start_lsn: Lsn(0),
+            last_batch: Lsn(0),
             settled_end: end,
             unsettled_bytes: 0,
             tail: Tail::new(end),
             producers,
             epochs,
-            aborted: opening.aborted,
+            aborted: AbortedIndex::new(opening.aborted),
         };
         state.aborted.retain(|ended| ended.last < scan_from);
         let known_from = opening.known.first().map_or(end, |known| known.header.base_offset);
@@ -89,7 +91,7 @@ impl Partition {
                 state.learn_old(known, opening.now);
             }
         }
-        state.aborted.retain(|ended| ended.last >= log_start);
+        state.aborted.retain(|ended| ended.last >= oldest);
         state.producers.settle(end);
         state.epochs.truncate_from_start(log_start);
         state.epochs.assign(opening.leader_epoch, end);

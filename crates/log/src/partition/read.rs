@@ -50,7 +50,7 @@ pub struct Read {
     pub bytes: usize,
     /// Everything below is durable.
     pub high_watermark: Offset,
-    /// Everything below is durable and belongs to no open transaction.
+    /// Everything below is durable and belongs to no open transaction; never below the log start.
     pub last_stable: Offset,
     /// The first offset that may be read.
     pub log_start: Offset,
@@ -98,35 +98,53 @@ impl ReadFault {
 impl Partition {
     /// Reads whole batches from the one that holds `from` on, up to the high watermark or the last stable offset.
     pub fn read(&self, from: Offset, limit: ReadLimit) -> Result<Reading, ReadFault> {
-        let (mut read, end) = self.lock().begin_read(from, &limit, self)?;
-        while read.next < end && read.takes_more(&limit) {
+        loop {
+            let forgotten = self.lock().aborted.forgotten();
+            let reading = self.read_batches(from, &limit)?;
+            let Reading::Done(mut read) = reading else {
+                return Ok(reading);
+            };
+            if limit.isolation == Isolation::ReadUncommitted {
+                return Ok(Reading::Done(read));
+            }
+            let state = self.lock();
+            // Else segments went meanwhile, or compaction ended, and it is not known any more what was aborted of all
+            // that was read. That is rare.
+            if state.aborted.forgotten() == forgotten {
+                read.aborted = state.aborted.between(from, read.next);
+                return Ok(Reading::Done(read));
+            }
+        }
+    }
+
+    /// The batches, without what must be known of transactions.
+    fn read_batches(&self, from: Offset, limit: &ReadLimit) -> Result<Reading, ReadFault> {
+        let (mut read, end) = self.lock().begin_read(from, limit, self)?;
+        while read.next < end && read.takes_more(limit) {
             let settled_before = {
                 let state = self.lock();
                 let start = state.tail.start();
                 if read.next >= start {
-                    read.fill_from(&state, end, &limit);
+                    read.fill_from(&state, end, limit);
                     break;
                 }
                 start.min(end)
             };
             let found = self
                 .segments
-                .read(read.next, settled_before, read.room(&limit), limit.patience)?;
+                .read(read.next, settled_before, read.room(limit), limit.patience)?;
             match found {
                 SegmentRead::WouldWait if read.bytes == 0 => return Ok(Reading::WouldWait),
                 SegmentRead::WouldWait => break,
                 // A gap that compaction left: what follows is in memory.
                 SegmentRead::Batches(bytes) if bytes.is_empty() => read.next = settled_before,
-                SegmentRead::Batches(bytes) if !read.accepts(bytes.len(), &limit) => break,
+                SegmentRead::Batches(bytes) if !read.accepts(bytes.len(), limit) => break,
                 SegmentRead::Batches(bytes) => {
                     read.next = self.end_of(&bytes, read.next)?;
                     read.bytes += bytes.len();
                     read.chunks.push(bytes);
                 }
             }
-        }
-        if limit.isolation == Isolation::ReadCommitted {
-            read.aborted = self.lock().aborted_between(from, read.next);
         }
         Ok(Reading::Done(read))
     }
@@ -180,7 +198,7 @@ impl Read {
 impl State {
     fn begin_read(&self, from: Offset, limit: &ReadLimit, partition: &Partition) -> Result<(Read, Offset), ReadFault> {
         let high_watermark = partition.watermark.get();
-        let last_stable = self.producers.last_stable(high_watermark);
+        let last_stable = self.last_stable(high_watermark);
         if from < self.log_start || from > self.tail.end() {
             return Err(ReadFault::OutOfRange {
                 log_start: self.log_start,
@@ -201,17 +219,5 @@ impl State {
             next: from,
         };
         Ok((read, limit.before.map_or(readable, |before| before.min(readable))))
-    }
-
-    /// A transaction is named as long as its marker is at or after the first offset read.
-    fn aborted_between(&self, from: Offset, end: Offset) -> Vec<AbortedTransaction> {
-        let after = self.aborted.partition_point(|ended| ended.last < from);
-        let touching = self.aborted[after..].iter().filter(|ended| ended.first < end);
-        touching
-            .map(|ended| AbortedTransaction {
-                producer: ended.producer,
-                first_offset: ended.first,
-            })
-            .collect()
     }
 }

@@ -57,7 +57,7 @@ impl Partition {
 
     /// Moves the log start up past the segments that the topic's settings no longer keep, and forgets producers that
     /// have sent nothing for long. Gives the new log start and the entry that must be durable before
-    /// [`Partition::drop_old_segments`]; `None` if nothing goes.
+    /// [`Partition::drop_segments_below`]; `None` if nothing goes.
     pub fn retain(&self, now: Millis) -> Result<Option<(Offset, Lsn)>, TrimFault> {
         let config = self.config();
         let segments = self.segments.segments();
@@ -81,10 +81,16 @@ impl Partition {
         (state.log_start, state.log_start_lsn)
     }
 
-    /// Deletes the segments below the log start. Call it once the journal entry that moved the log start is durable.
-    pub fn drop_old_segments(&self) -> Result<(), StorageFault> {
-        let start = self.lock().log_start;
-        self.segments.drop_below(start)
+    /// Deletes the segments that lie below `start`, and below the log start; what was aborted in them is forgotten. Call it once the journal entry that moved the
+    /// log start is durable.
+    pub fn drop_segments_below(&self, start: Offset) -> Result<(), StorageFault> {
+        let start = start.min(self.lock().log_start);
+        self.segments.drop_below(start)?;
+        let oldest = self.segments.segments().first().map(|segment| segment.base_offset);
+        if let Some(oldest) = oldest {
+            self.lock().aborted.retain(|ended| ended.last >= oldest);
+        }
+        Ok(())
     }
 
     /// Bytes of records: those in segments and those not settled yet.
@@ -94,11 +100,18 @@ impl Partition {
     }
 
     /// Compaction has cleaned everything below `end`: of the aborted transactions that ended there, readers need to be
-    /// told of `left` only.
+    /// told of `left` only, which come by the offset of their marker.
     pub fn cleaned(&self, end: Offset, left: &[EndedTransaction]) {
         let mut state = self.lock();
-        let is_left = |ended: &EndedTransaction| ended.last >= end || left.iter().any(|other| other.last == ended.last);
-        state.aborted.retain(is_left);
+        state.aborted.retain(|ended| is_left(ended, end, left));
+    }
+
+    /// What [`Partition::cleaned`] would leave: to be made durable before it is called, for once an entry is forgotten,
+    /// its marker may go too, and an entry without its marker has readers skip what was committed behind it.
+    pub fn aborted_once_cleaned(&self, end: Offset, left: &[EndedTransaction]) -> Vec<EndedTransaction> {
+        let state = self.lock();
+        let all = state.aborted.all().iter();
+        all.filter(|ended| is_left(ended, end, left)).copied().collect()
     }
 
     /// What compaction must keep of the producers that are active.
@@ -106,10 +119,9 @@ impl Partition {
         self.lock().producers.last_batches()
     }
 
-    /// The aborted transactions between log start and log end, by the offset of their marker: what `.txnindex` files
-    /// hold.
+    /// The aborted transactions whose marker lies in a segment or behind them, by its offset: what `.txnindex` files hold.
     pub fn aborted(&self) -> Vec<EndedTransaction> {
-        self.lock().aborted.clone()
+        self.lock().aborted.all().to_vec()
     }
 }
 
@@ -118,6 +130,9 @@ impl State {
         self.log_start = start;
         self.log_start_lsn = lsn;
         self.epochs.truncate_from_start(start);
-        self.aborted.retain(|ended| ended.last >= start);
     }
+}
+
+fn is_left(ended: &EndedTransaction, end: Offset, left: &[EndedTransaction]) -> bool {
+    ended.last >= end || left.binary_search_by_key(&ended.last, |other| other.last).is_ok()
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ottla_model::Offset;
 
 use super::Partition;
-use crate::StoredBatch;
+use crate::{Lsn, StoredBatch};
 
 impl Partition {
     /// The next batches to settle, in order: durable and not in segments yet. At least one if there is any, else up to
@@ -58,12 +58,25 @@ impl Partition {
         self.lock().tail.bytes()
     }
 
-    /// The producers in Kafka's `.snapshot` format and the log end they are true for. Usable at opening only if all
-    /// below that offset survived, so it is best written once the high watermark has reached it, and never newer than
-    /// the checkpoint of [`Partition::epochs`]. Also given without producers: it says from where the next opening must
-    /// scan.
-    pub fn producer_snapshot(&self) -> Option<(Offset, Bytes)> {
+    /// The producers at the log end. Also given without any: it says from where the next opening must scan.
+    pub fn producer_snapshot(&self) -> ProducerSnapshot {
         let state = self.lock();
-        Some((state.tail.end(), state.producers.snapshot()))
+        ProducerSnapshot {
+            at: state.tail.end(),
+            last: state.last_batch,
+            bytes: state.producers.snapshot(),
+        }
     }
+}
+
+/// What the producers of a log were at one offset. An opening may use it only if all below that offset survived, and only
+/// with the aborted transactions that ended below it ([`super::Opening::aborted`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducerSnapshot {
+    /// The log end it is true for.
+    pub at: Offset,
+    /// The entry of the last batch below it; 0 if that was in the log at opening.
+    pub last: Lsn,
+    /// Kafka's `.snapshot` format.
+    pub bytes: Bytes,
 }

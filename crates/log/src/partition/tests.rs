@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::StoredBatch;
 use crate::config::Retention;
+use crate::producers::EndedTransaction;
 use crate::records::{Batches, Unpacked};
 use crate::{BatchBuilder, Codec, Durability, MemoryJournal, MemorySegments, Patience};
 
@@ -34,20 +35,7 @@ impl Fixture {
         aborted: Vec<EndedTransaction>,
     ) -> Fixture {
         let journal = Arc::new(MemoryJournal::manual());
-        let partition = Partition::open(Opening {
-            id: PartitionId::METADATA,
-            segments: segments.clone(),
-            journal: journal.clone(),
-            log_start: Offset(0),
-            leader_epoch: LeaderEpoch(3),
-            producer_snapshot,
-            epochs: Epochs::default(),
-            aborted,
-            known: Vec::new(),
-            config: PartitionConfig::default(),
-            now: NOW,
-        })
-        .unwrap();
+        let partition = opened(segments.clone(), &journal, producer_snapshot, aborted);
         Fixture {
             partition,
             journal,
@@ -119,6 +107,34 @@ impl Fixture {
             other => panic!("{other:?}"),
         }
     }
+}
+
+fn opened(
+    segments: Arc<dyn Segments>,
+    journal: &Arc<MemoryJournal>,
+    producer_snapshot: Option<(Offset, Bytes)>,
+    aborted: Vec<EndedTransaction>,
+) -> Partition {
+    Partition::open(Opening {
+        id: PartitionId::METADATA,
+        segments,
+        journal: journal.clone(),
+        log_start: Offset(0),
+        leader_epoch: LeaderEpoch(3),
+        producer_snapshot,
+        epochs: Epochs::default(),
+        aborted,
+        known: Vec::new(),
+        config: PartitionConfig::default(),
+        now: NOW,
+    })
+    .unwrap()
+}
+
+/// The producer snapshot, as an opening takes it.
+fn taken(partition: &Partition) -> (Offset, Bytes) {
+    let ProducerSnapshot { at, bytes, .. } = partition.producer_snapshot();
+    (at, bytes)
 }
 
 /// A batch of `count` records without a producer.
@@ -386,7 +402,7 @@ fn opening_again_finds_producers_transactions_and_epochs() {
 fn a_snapshot_saves_the_scan_and_a_bad_one_is_no_harm() {
     let log = Fixture::new();
     log.write(idempotent(5, 0, 0, 3));
-    let (at, bytes) = log.partition.producer_snapshot().unwrap();
+    let ProducerSnapshot { at, bytes, .. } = log.partition.producer_snapshot();
     log.write(idempotent(5, 0, 3, 3));
     log.settle();
     let mut damaged = bytes.to_vec();
@@ -468,7 +484,7 @@ fn retention_moves_the_log_start_then_segments_go() {
     });
     let (start, _) = log.partition.retain(NOW).unwrap().unwrap();
     assert_eq!(start, Offset(4));
-    log.partition.drop_old_segments().unwrap();
+    log.partition.drop_segments_below(start).unwrap();
     assert_eq!(log.partition.size(), 2 * size);
     assert_eq!(log.partition.retain(NOW).unwrap(), None);
     assert_eq!(offsets(&log.read(4)), [4, 6]);
@@ -621,7 +637,7 @@ proptest! {
     fn what_is_scanned_is_what_was_live(steps in steps(), at in 0usize..60) {
         let (before, after) = steps.split_at(at.min(steps.len()));
         let (log, _) = run(before);
-        let snapshot = log.partition.producer_snapshot();
+        let snapshot = taken(&log.partition);
         let (log, _) = {
             let mut all = before.to_vec();
             all.push(Step::Flush);
@@ -629,10 +645,10 @@ proptest! {
             run(&all)
         };
         log.settle();
-        for snapshot in [None, snapshot] {
+        for snapshot in [None, Some(snapshot)] {
             let again = Fixture::over(log.segments.clone(), snapshot, Vec::new());
             prop_assert_eq!(again.partition.producers(), log.partition.producers());
-            prop_assert_eq!(again.partition.producer_snapshot(), log.partition.producer_snapshot());
+            prop_assert_eq!(taken(&again.partition), taken(&log.partition));
         }
         let again = Fixture::over(log.segments.clone(), None, Vec::new());
         prop_assert_eq!(again.partition.epochs(), log.partition.epochs());

@@ -60,17 +60,8 @@ impl Producers {
     }
 
     /// Reads what [`Producers::snapshot`] writes. `now` bounds when its producers were last seen.
-    pub fn restore(mut snapshot: &[u8], now: Millis) -> Result<Producers, SnapshotFault> {
-        if snapshot.len() < HEAD_LENGTH + 4 {
-            return Err(SnapshotFault::Length);
-        }
-        let version = snapshot.get_i16();
-        if version != VERSION {
-            return Err(SnapshotFault::Version(version));
-        }
-        if snapshot.get_u32() != crc(snapshot) {
-            return Err(SnapshotFault::Crc);
-        }
+    pub fn restore(snapshot: &[u8], now: Millis) -> Result<Producers, SnapshotFault> {
+        let mut snapshot = content(snapshot)?;
         let count = usize::try_from(snapshot.get_i32()).map_err(|_| SnapshotFault::Length)?;
         if count
             .checked_mul(ENTRY_LENGTH)
@@ -84,6 +75,11 @@ impl Producers {
         }
         producers.restore_windows(snapshot)?;
         Ok(producers)
+    }
+
+    /// Whether a snapshot is what was written, without reading all of it.
+    pub fn check_snapshot(snapshot: &[u8]) -> Result<(), SnapshotFault> {
+        content(snapshot).map(drop)
     }
 
     fn put_windows(&self, out: &mut Vec<u8>) {
@@ -170,6 +166,21 @@ impl Producers {
         };
         self.entries.insert(id, entry);
     }
+}
+
+/// What follows the head, at least a count.
+fn content(mut snapshot: &[u8]) -> Result<&[u8], SnapshotFault> {
+    if snapshot.len() < HEAD_LENGTH + 4 {
+        return Err(SnapshotFault::Length);
+    }
+    let version = snapshot.get_i16();
+    if version != VERSION {
+        return Err(SnapshotFault::Version(version));
+    }
+    if snapshot.get_u32() != crc(snapshot) {
+        return Err(SnapshotFault::Crc);
+    }
+    Ok(snapshot)
 }
 
 fn crc(bytes: &[u8]) -> u32 {

@@ -21,6 +21,11 @@ enum Step {
     Flush,
     Settle,
     Evict(i64),
+    /// The log start moves up, if so much is durable; what lies below may go from the segments.
+    Delete {
+        before: i64,
+        drops: bool,
+    },
     /// The log is opened again from its segments; with the producers as they were some steps before, or without.
     Reopen {
         with_snapshot: bool,
@@ -39,6 +44,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Flush),
         2 => Just(Step::Settle),
         1 => (0..60i64).prop_map(Step::Evict),
+        1 => (0..60i64, any::<bool>()).prop_map(|(before, drops)| Step::Delete { before, drops }),
         1 => any::<bool>().prop_map(|with_snapshot| Step::Reopen { with_snapshot }),
     ];
     prop::collection::vec(step, 1..60)
@@ -53,6 +59,7 @@ struct Model {
     producers: BTreeMap<i64, (i16, i32)>,
     next: i64,
     durable: i64,
+    start: i64,
 }
 
 struct Transaction {
@@ -79,6 +86,7 @@ impl Model {
             .min()
             .unwrap_or(self.durable)
             .min(self.durable)
+            .max(self.start)
     }
 
     fn committed(&self) -> Vec<i64> {
@@ -87,7 +95,10 @@ impl Model {
             Some(index) => self.transactions[*index].ended.is_some_and(|(_, committed)| committed),
         };
         let stable = self.last_stable();
-        let visible = self.batches.iter().filter(|(base, ..)| *base < stable);
+        let is_visible = |(base, count, _): &&(i64, i32, _)| {
+            *base < stable && self.start < stable && base + i64::from(*count) > self.start
+        };
+        let visible = self.batches.iter().filter(is_visible);
         visible
             .filter(|(.., transaction)| counts(transaction))
             .map(|(base, ..)| *base)
@@ -123,12 +134,27 @@ impl Run {
             Step::Flush => self.flush(),
             Step::Settle => {
                 self.log.settle();
-                self.snapshot = self.log.partition.producer_snapshot();
+                self.snapshot = Some(taken(&self.log.partition));
             }
             Step::Evict(before) => {
                 self.log.partition.evict(Offset(before));
             }
+            Step::Delete { before, drops } => self.delete(before, drops),
             Step::Reopen { with_snapshot } => self.reopen(with_snapshot),
+        }
+    }
+
+    fn delete(&mut self, before: i64, drops: bool) {
+        let before = before.min(self.model.durable);
+        let (start, _) = self.log.partition.delete_records(Offset(before)).unwrap();
+        self.model.start = self.model.start.max(before);
+        assert_eq!(start.0, self.model.start);
+        // The disk keeps what no snapshot stands for.
+        let known = self.snapshot.as_ref().map_or(Offset(0), |(at, _)| *at);
+        let settled = self.log.partition.offsets().settled_end;
+        if drops {
+            let below = start.min(known).min(settled);
+            self.log.partition.drop_segments_below(below).unwrap();
         }
     }
 
@@ -182,12 +208,16 @@ impl Run {
     fn reopen(&mut self, with_snapshot: bool) {
         self.flush();
         self.log.settle();
-        let snapshot = self.snapshot.take().filter(|_| with_snapshot);
+        let is_cut = self.log.segments.segments()[0].base_offset > Offset(0);
+        let snapshot = self.snapshot.clone().filter(|_| with_snapshot || is_cut);
         let below = snapshot.as_ref().map_or(Offset(0), |(at, _)| *at);
         // What `.txnindex` files hold.
         let mut aborted = self.log.partition.aborted();
         aborted.retain(|ended| ended.last < below);
+        let start = self.log.partition.offsets().log_start;
         self.log = Fixture::over(self.log.segments.clone(), snapshot, aborted);
+        self.log.partition.delete_records(start).unwrap();
+        self.log.journal.flush();
     }
 
     /// The base offsets that a client sees which reads committed records from `from` on.
@@ -233,6 +263,7 @@ proptest! {
             let offsets = run.log.partition.offsets();
             prop_assert_eq!(offsets.last_stable.0, run.model.last_stable(), "after {:?}", step);
             prop_assert!(offsets.last_stable <= offsets.high_watermark);
+            prop_assert!(offsets.last_stable >= offsets.log_start);
         }
     }
 
@@ -243,10 +274,10 @@ proptest! {
             run.step(step);
         }
         let expected = run.model.committed();
-        prop_assert_eq!(run.seen(0), &expected[..]);
+        prop_assert_eq!(run.seen(run.model.start), &expected[..]);
         for (base, count, _) in &run.model.batches {
             let rest: Vec<i64> = expected.iter().copied().filter(|at| at >= base).collect();
-            if *base <= run.model.last_stable() && *count > 0 {
+            if *base >= run.model.start && *base <= run.model.last_stable() && *count > 0 {
                 prop_assert_eq!(run.seen(*base), rest, "from {}", base);
             }
         }
@@ -279,4 +310,141 @@ fn a_replay_names_transactions_and_their_markers() {
         (3, Some(7), Some(false)),
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn deleting_records_lifts_the_last_stable_offset_above_an_open_transaction() {
+    let log = Fixture::new();
+    log.write(plain(1));
+    log.write(transactional(7, 0, 2));
+    log.write(plain(4));
+    log.partition.delete_records(Offset(5)).unwrap();
+    let latest = || {
+        let found = log
+            .partition
+            .offset_for(OffsetSpec::Latest, Isolation::ReadCommitted, Patience::Now);
+        let Ok(Lookup::Done(Some(found))) = found else {
+            panic!("{found:?}")
+        };
+        found.offset
+    };
+    assert_eq!((log.partition.offsets().last_stable, latest()), (Offset(5), Offset(5)));
+    let read = log.read_with(5, |limit| limit.isolation = Isolation::ReadCommitted);
+    assert_eq!((read.last_stable, read.bytes), (Offset(5), 0));
+    log.mark(7, true);
+    assert_eq!(latest(), Offset(8));
+}
+
+/// Segments during whose next read something else happens, once their bytes are read.
+struct Interrupted {
+    inner: Arc<MemorySegments>,
+    then: std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Segments for Interrupted {
+    fn append(&self, batches: &[StoredBatch]) -> Result<(), crate::StorageFault> {
+        self.inner.append(batches)
+    }
+
+    fn sync(&self) -> Result<(), crate::StorageFault> {
+        self.inner.sync()
+    }
+
+    fn read(
+        &self,
+        from: Offset,
+        before: Offset,
+        bytes_max: usize,
+        patience: Patience,
+    ) -> Result<crate::SegmentRead, crate::StorageFault> {
+        let read = self.inner.read(from, before, bytes_max, patience);
+        let then = self.then.lock().unwrap().take();
+        then.into_iter().for_each(|then| then());
+        read
+    }
+
+    fn position_of_timestamp(&self, at: Millis) -> Result<Option<Offset>, crate::StorageFault> {
+        self.inner.position_of_timestamp(at)
+    }
+
+    fn segments(&self) -> Vec<crate::SegmentInfo> {
+        self.inner.segments()
+    }
+
+    fn end(&self) -> Offset {
+        self.inner.end()
+    }
+
+    fn drop_below(&self, start: Offset) -> Result<(), crate::StorageFault> {
+        self.inner.drop_below(start)
+    }
+}
+
+/// Reads committed records from 0 on, where an aborted transaction lies, while `meanwhile` happens.
+fn read_while(
+    meanwhile: impl FnOnce(&Partition, &MemorySegments) + Send + 'static,
+) -> Result<(Vec<i64>, Vec<AbortedTransaction>), ReadFault> {
+    let log = Fixture::over(Arc::new(MemorySegments::new(Offset(0), 1)), None, Vec::new());
+    log.write(transactional(7, 0, 2));
+    log.mark(7, false);
+    log.write(plain(1));
+    log.settle();
+    let (inner, aborted) = (Arc::clone(&log.segments), log.partition.aborted());
+    let segments = Arc::new(Interrupted {
+        inner: Arc::clone(&inner),
+        then: Default::default(),
+    });
+    let partition = Arc::new(opened(segments.clone(), &log.journal, None, aborted));
+    partition.evict(Offset(4));
+    let beside = Arc::clone(&partition);
+    *segments.then.lock().unwrap() = Some(Box::new(move || meanwhile(&beside, &inner)));
+    let limit = ReadLimit {
+        bytes_max: usize::MAX,
+        at_least_one: true,
+        isolation: Isolation::ReadCommitted,
+        patience: Patience::Wait,
+        before: None,
+    };
+    let Reading::Done(read) = partition.read(Offset(0), limit)? else {
+        panic!("a patient read never waits")
+    };
+    assert!(segments.then.lock().unwrap().is_none(), "it happened");
+    Ok((offsets(&read), read.aborted))
+}
+
+const NAMED: [AbortedTransaction; 1] = [AbortedTransaction {
+    producer: ProducerId(7),
+    first_offset: Offset(0),
+}];
+
+#[test]
+fn a_reader_is_told_of_what_was_aborted_though_the_log_start_passes_it_meanwhile() {
+    let moved = read_while(|partition, _| {
+        partition.delete_records(Offset(3)).unwrap();
+    });
+    assert_eq!(moved, Ok((vec![0, 2, 3], NAMED.to_vec())));
+}
+
+#[test]
+fn a_read_is_begun_anew_if_what_was_aborted_goes_meanwhile() {
+    let dropped = read_while(|partition, _| {
+        partition.delete_records(Offset(3)).unwrap();
+        partition.drop_segments_below(Offset(3)).unwrap();
+    });
+    assert!(
+        matches!(
+            dropped,
+            Err(ReadFault::OutOfRange {
+                log_start: Offset(3),
+                ..
+            })
+        ),
+        "{dropped:?}"
+    );
+    let compacted = read_while(|partition, segments| {
+        let last = StoredBatch::number(&plain(1), Offset(3), LeaderEpoch(3)).to_bytes();
+        segments.replace([last]);
+        partition.cleaned(Offset(4), &[]);
+    });
+    assert_eq!(compacted, Ok((vec![3], Vec::new())));
 }
