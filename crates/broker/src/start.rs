@@ -266,6 +266,7 @@ fn open_store(directory: &Path, config: &BrokerConfig) -> Result<(Arc<LocalStore
         .enable
         .then_some(config.cleaner.dedupe_buffer_size as usize);
     options.bulk_bytes_min = config.ottla.segment_direct_bytes_min as usize;
+    options.snapshot_bytes_min = config.ottla.producer_snapshot_bytes;
     options.tail_cache_bytes = config.ottla.tail_cache_bytes as usize;
     let (store, report) = LocalStore::open(Arc::new(RealVfs), directory, options)?;
     Ok((Arc::new(store), report))

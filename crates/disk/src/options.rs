@@ -31,6 +31,9 @@ pub struct StoreOptions {
     pub tail_cache_bytes: usize,
     /// `ottla.segment.direct.bytes.min`: pieces of segments of at least so many bytes are written and read past the page cache.
     pub bulk_bytes_min: usize,
+    /// `ottla.producer.snapshot.bytes`: how much is appended to a partition before a checkpoint writes its producers down
+    /// again. Openings scan as much.
+    pub snapshot_bytes_min: u64,
     /// From how many partitions on a checkpoint syncs the whole file system instead of each of their files.
     pub sync_together_min: usize,
     /// Segment files open at a time.
@@ -54,6 +57,7 @@ impl StoreOptions {
             checkpoint_age: Duration::from_secs(60),
             tail_cache_bytes: 16 << 20,
             bulk_bytes_min: 128 << 10,
+            snapshot_bytes_min: 1 << 20,
             sync_together_min: 64,
             open_files_max: 256,
             dedupe_bytes: Some(128 << 20),

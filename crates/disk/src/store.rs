@@ -400,6 +400,8 @@ impl Shared {
             aborted: files,
             snapshots: Snapshots::found(&snapshots),
             replayed: limits.replayed,
+            opened_end: end,
+            snapshot_is_due: false,
             early: None,
         };
         Ok((partition, beside))

@@ -60,6 +60,8 @@ struct State {
     settled_end: Offset,
     /// Bytes of the batches from the settled end on.
     unsettled_bytes: u64,
+    /// Bytes of batches appended since opening.
+    appended_bytes: u64,
     tail: Tail,
     producers: Producers,
     epochs: Epochs,
@@ -150,6 +152,7 @@ impl Partition {
             duplicate: false,
         };
         state.unsettled_bytes += batch.size() as u64;
+        state.appended_bytes += batch.size() as u64;
         state.last_batch = lsn;
         state.learn(batch.header(), marker, lsn, now);
         state.tail.push(batch);

@@ -163,6 +163,7 @@ pub struct OttlaSettings {
     pub connection_requests_max: u32,
     pub journal_bytes_max: u64,
     pub journal_file_bytes: u64,
+    pub producer_snapshot_bytes: u64,
     pub segment_direct_bytes_min: u64,
     pub tail_cache_bytes: u64,
 }
@@ -239,6 +240,7 @@ impl BrokerConfig {
                 connection_requests_max: typed.unsigned("ottla.connection.requests.max"),
                 journal_bytes_max: typed.bytes("ottla.journal.bytes.max"),
                 journal_file_bytes: typed.bytes("ottla.journal.file.bytes"),
+                producer_snapshot_bytes: typed.bytes("ottla.producer.snapshot.bytes"),
                 segment_direct_bytes_min: typed.bytes("ottla.segment.direct.bytes.min"),
                 tail_cache_bytes: typed.bytes("ottla.tail.cache.bytes"),
             },

@@ -218,6 +218,9 @@ pub const BROKER_CONFIGS: &[Definition] = &[
     of("ottla.journal.file.bytes", Long, "67108864", AtLeast(1048576)).about("The size of one file of the journal."),
     of("ottla.partitions.max", Int, "100000", AtLeast(1)).about("The most partitions of all topics together."),
     of("ottla.partitions.per.topic.max", Int, "10000", AtLeast(1)).about("The most partitions of one topic."),
+    of("ottla.producer.snapshot.bytes", Long, "1048576", AtLeast(0)).about(
+        "How much is written to a partition before its producers are written down again; a start reads as much.",
+    ),
     of("ottla.segment.direct.bytes.min", Int, "131072", AtLeast(4096))
         .about("From which size on pieces of segments are written and read past the page cache."),
     of("ottla.tail.cache.bytes", Long, "16777216", AtLeast(0))

@@ -1,6 +1,7 @@
 //! The small files beside a partition's segments: epochs, producers, aborted transactions.
 
 use ottla_log::{EndedTransaction, Epochs, Lsn, ProducerSnapshot, SegmentInfo, Segments, StorageFault};
+use ottla_model::Offset;
 
 use super::aborted::AbortedFiles;
 use super::snapshots::Snapshots;
@@ -15,7 +16,11 @@ pub(super) struct Beside {
     pub(super) snapshots: Snapshots,
     /// The last entry that the journal gave again at opening.
     pub(super) replayed: Lsn,
-    /// The producers as they were when the checkpoint under way began.
+    /// The log end at opening, up to which batches were scanned if no snapshot told of them.
+    pub(super) opened_end: Offset,
+    /// Whether the checkpoint under way is to write the producers down.
+    pub(super) snapshot_is_due: bool,
+    /// The producers as they were when it began.
     pub(super) early: Option<ProducerSnapshot>,
 }
 
@@ -51,8 +56,8 @@ impl OpenPartition {
             names = true;
         }
         let early = beside.early.take();
-        let snapshot = early.unwrap_or_else(|| self.partition.producer_snapshot());
-        if !beside.snapshots.has(snapshot.at) {
+        if std::mem::take(&mut beside.snapshot_is_due) {
+            let snapshot = early.unwrap_or_else(|| self.partition.producer_snapshot());
             dir.write_producer_snapshot(snapshot.at, snapshot.bytes.clone(), files)?;
             let replayed = beside.replayed;
             beside.snapshots.wrote(&snapshot, replayed);
@@ -62,6 +67,32 @@ impl OpenPartition {
         let aborted = self.partition.aborted();
         names |= beside.aborted.write(dir, &infos, &aborted, files)?;
         Ok(names)
+    }
+
+    /// Decides whether the checkpoint that begins writes the producers down, and says so: not before `bytes_min` were
+    /// appended, for with many partitions a new small file for each costs more than all else. What the last opening had to
+    /// scan is not left to the next one; segments that are to go wait for a snapshot above them, and so does compaction.
+    pub(super) fn plan_snapshot(&self, bytes_min: u64) -> bool {
+        let (log_start, _) = self.partition.log_start();
+        let end = self.partition.offsets().log_end;
+        let appended = self.partition.appended_bytes();
+        let mut beside = lock(&self.written);
+        let newest = beside.snapshots.newest().unwrap_or_default();
+        let is_far = appended - beside.snapshots.appended_bytes() >= bytes_min || newest < beside.opened_end;
+        let is_waited_for = (newest < log_start && self.has_old_segments()) || self.partition.config().compacted;
+        beside.snapshot_is_due = newest < end && (is_far || is_waited_for);
+        beside.snapshot_is_due
+    }
+
+    /// The snapshot that an opening would use, `checkpoint` being the last entry that it does not replay.
+    pub(super) fn usable_snapshot(&self, checkpoint: Lsn) -> Offset {
+        lock(&self.written).snapshots.usable(checkpoint).unwrap_or_default()
+    }
+
+    fn has_old_segments(&self) -> bool {
+        let (log_start, _) = self.partition.log_start();
+        let is_old = |info: &SegmentInfo| info.size > 0 && info.next_offset <= log_start;
+        self.segments.segments().iter().any(is_old)
     }
 
     /// Takes the producers as they are now for the snapshot that [`OpenPartition::write_beside`] writes; gives the entry of
@@ -90,14 +121,13 @@ impl OpenPartition {
     /// use; `false` if some must wait for one. `checkpoint` is the last entry that no opening replays.
     pub(super) fn drop_old(&self, durable: Lsn, checkpoint: Lsn) -> Result<bool, StorageFault> {
         let (log_start, lsn) = self.partition.log_start();
-        let is_old = |info: &SegmentInfo| info.size > 0 && info.next_offset <= log_start;
         // A log start that is still on its way to the disk is settled later.
-        if lsn > durable || !self.segments.segments().iter().any(is_old) {
+        if lsn > durable || !self.has_old_segments() {
             return Ok(true);
         }
-        let safe = lock(&self.written).snapshots.usable(checkpoint).unwrap_or_default();
+        let safe = self.usable_snapshot(checkpoint);
         self.partition.drop_segments_below(log_start.min(safe))?;
-        Ok(!self.segments.segments().iter().any(is_old))
+        Ok(!self.has_old_segments())
     }
 
     /// Has the `.txnindex` files hold these transactions; durable on return.

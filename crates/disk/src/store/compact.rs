@@ -92,6 +92,10 @@ impl Shared {
             let cleaned = lock(&self.cleaned).get(&open.name).copied();
             let rules = open.segments.config().compaction;
             let plan = Plan::of(&open.segments.segments(), cleaned, limit, &rules, now);
+            // The checkpoint before the round is to write its producers down.
+            if plan.is_some() {
+                lock(&self.touched).insert(id);
+            }
             due.extend(plan.map(|plan| Due { id, open, limit, plan }));
         }
         Ok(due)
@@ -103,7 +107,13 @@ impl Shared {
 
     fn clean(&self, due: &Due, dedupe_bytes: usize, now: Millis) -> Result<(), StorageFault> {
         let partition = &due.open.partition;
-        let mut segments = due.open.segments.complete_below(due.limit.min(due.plan.dirty_end));
+        // What goes may have been the last of a producer whose newer batches a crash takes back: a snapshot must know of it.
+        let known_end = due.open.usable_snapshot(lock(&self.work).covered());
+        let limit = due.limit.min(due.plan.dirty_end).min(known_end);
+        if limit <= due.plan.dirty_start {
+            return Ok(());
+        }
+        let mut segments = due.open.segments.complete_below(limit);
         let aborted = partition.aborted();
         let keys = keys_of(
             due,

@@ -42,6 +42,7 @@ fn open(vfs: &SimVfs) -> (LocalStore, Arc<Partition>) {
         bulk_bytes_min: 4 << 10,
         // Nothing is read from memory that is in segments.
         tail_cache_bytes: 0,
+        snapshot_bytes_min: 0,
         ..StoreOptions::new(Identity {
             cluster_id: "cluster".into(),
             node_id: 1,

@@ -77,6 +77,8 @@ fn options() -> StoreOptions {
             group_bytes_max: 16 << 10,
         },
         tail_cache_bytes: 4 << 10,
+        // Some checkpoints write the producers down, some do not.
+        snapshot_bytes_min: 3 << 10,
         bulk_bytes_min: 4 << 10,
         // Of five partitions: now together, now one by one.
         sync_together_min: 3,

@@ -111,7 +111,7 @@ impl Shared {
         let mut work = lock(&self.work);
         let work = &mut *work;
         self.settle(work)?;
-        self.take_snapshots();
+        self.take_snapshots(closing);
         let durable = self.journal.durability().durable();
         let upto = match lock(&self.pending).first() {
             Some(first) => durable.min(Lsn(first.0 - 1)),
@@ -158,10 +158,9 @@ impl Shared {
     /// Takes the producers of the partitions that the checkpoint is about before it is known how far it reaches, and
     /// waits a little for their last batches to be durable: it then covers the snapshots, and an opening need not look at
     /// all that was written since the checkpoint before.
-    fn take_snapshots(&self) {
-        let touched = lock(&self.touched).clone();
+    fn take_snapshots(&self, closing: bool) {
         let (mut newest, mut bytes) = (Lsn(0), 0);
-        for open in touched.iter().filter_map(|id| self.open(*id)) {
+        for open in self.plan_snapshots(closing) {
             if bytes > EARLY_SNAPSHOT_BYTES_MAX {
                 break;
             }
@@ -174,6 +173,20 @@ impl Shared {
         while self.options.threads && waits() && begin.elapsed() < EARLY_SNAPSHOT_WAIT_MAX {
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// The partitions whose producers the checkpoint is to write down; the last one leaves nothing to be scanned.
+    fn plan_snapshots(&self, closing: bool) -> Vec<Arc<OpenPartition>> {
+        let bytes_min = if closing { 0 } else { self.options.snapshot_bytes_min };
+        let mut opens: Vec<_> = if closing {
+            lock(&self.partitions).values().cloned().collect()
+        } else {
+            let touched = lock(&self.touched).clone();
+            touched.iter().filter_map(|id| self.open(*id)).collect()
+        };
+        opens.retain(|open| open.plan_snapshot(bytes_min));
+        lock(&self.touched).extend(opens.iter().map(|open| open.partition.id()));
+        opens
     }
 
     fn sync_all(&self, work: &mut Work, touched: &BTreeSet<PartitionId>) -> Result<(), StorageFault> {

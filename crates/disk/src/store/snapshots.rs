@@ -23,21 +23,32 @@ struct Taken {
     at: Offset,
     /// The entry of the last batch below it.
     last: Lsn,
+    /// Bytes appended below it since opening.
+    appended_bytes: u64,
 }
 
 impl Snapshots {
     /// Of those found at opening, ascending, all below everything that the journal gave again.
     pub(super) fn found(offsets: &[Offset]) -> Snapshots {
-        let taken = |at: &Offset| Taken { at: *at, last: Lsn(0) };
+        let taken = |at: &Offset| Taken {
+            at: *at,
+            last: Lsn(0),
+            appended_bytes: 0,
+        };
         Snapshots {
             placed: offsets.iter().map(taken).collect(),
             fresh: None,
         }
     }
 
-    /// Whether there is one of this log end.
-    pub(super) fn has(&self, at: Offset) -> bool {
-        self.placed.last().is_some_and(|newest| newest.at == at)
+    /// The log end that the newest is true for.
+    pub(super) fn newest(&self) -> Option<Offset> {
+        self.placed.last().map(|newest| newest.at)
+    }
+
+    /// Bytes appended since opening, below the newest.
+    pub(super) fn appended_bytes(&self) -> u64 {
+        self.placed.last().map_or(0, |newest| newest.appended_bytes)
     }
 
     /// One is being written. `replayed` is the last entry that the journal gave again at opening.
@@ -45,6 +56,7 @@ impl Snapshots {
         self.fresh = Some(Taken {
             at: snapshot.at,
             last: snapshot.last.max(replayed),
+            appended_bytes: snapshot.appended_bytes,
         });
     }
 
@@ -84,6 +96,7 @@ mod tests {
         let snapshot = ProducerSnapshot {
             at: Offset(at),
             last: Lsn(last),
+            appended_bytes: 0,
             bytes: Bytes::new(),
         };
         snapshots.wrote(&snapshot, Lsn(replayed));
@@ -101,7 +114,7 @@ mod tests {
         assert_eq!(snapshots.take_needless(Lsn(8)), [Offset(10)]);
         assert_eq!(snapshots.usable(Lsn(8)), Some(Offset(20)));
         assert_eq!(snapshots.take_needless(Lsn(9)), [Offset(20)]);
-        assert!(snapshots.has(Offset(30)) && !snapshots.has(Offset(20)));
+        assert_eq!(snapshots.newest(), Some(Offset(30)));
     }
 
     #[test]
@@ -124,6 +137,7 @@ mod tests {
         let snapshot = ProducerSnapshot {
             at: Offset(9),
             last: Lsn(1),
+            appended_bytes: 0,
             bytes: Bytes::new(),
         };
         snapshots.wrote(&snapshot, Lsn(0));

@@ -56,6 +56,7 @@ impl Fixture {
         let options = StoreOptions {
             threads: false,
             tail_cache_bytes: 0,
+            snapshot_bytes_min: 0,
             sync_together_min,
             ..StoreOptions::new(Identity {
                 cluster_id: "cluster".into(),

@@ -78,6 +78,7 @@ impl Partition {
             last_batch: Lsn(0),
             settled_end: end,
             unsettled_bytes: 0,
+            appended_bytes: 0,
             tail: Tail::new(end),
             producers,
             epochs,

@@ -58,12 +58,18 @@ impl Partition {
         self.lock().tail.bytes()
     }
 
+    /// Bytes of batches appended since opening.
+    pub fn appended_bytes(&self) -> u64 {
+        self.lock().appended_bytes
+    }
+
     /// The producers at the log end. Also given without any: it says from where the next opening must scan.
     pub fn producer_snapshot(&self) -> ProducerSnapshot {
         let state = self.lock();
         ProducerSnapshot {
             at: state.tail.end(),
             last: state.last_batch,
+            appended_bytes: state.appended_bytes,
             bytes: state.producers.snapshot(),
         }
     }
@@ -77,6 +83,8 @@ pub struct ProducerSnapshot {
     pub at: Offset,
     /// The entry of the last batch below it; 0 if that was in the log at opening.
     pub last: Lsn,
+    /// Bytes of batches that were appended below it since opening.
+    pub appended_bytes: u64,
     /// Kafka's `.snapshot` format.
     pub bytes: Bytes,
 }

@@ -113,7 +113,11 @@ impl Written {
             .map(|known| (known.id.0, known.last_sequence, known.transaction_start));
         let expected = state.sequences.iter();
         let expected = expected.map(|(id, last)| (*id, *last, state.open.get(id).copied()));
-        assert!(found.eq(expected), "each producer goes on where it was: {producers:?}");
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>(),
+            "each producer goes on where it was"
+        );
     }
 }
 
