@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ottla_log::batch::{BatchHeader, crc_of};
 use ottla_log::compaction::{Added, Cleaned, Cleaner, Horizons, KeyMap, Plan, group};
-use ottla_log::{Batches, Patience, SegmentRead, Segments, StorageFault};
+use ottla_log::{Batches, Lsn, Patience, SegmentRead, Segments, StorageFault};
 use ottla_model::{Millis, Offset, PartitionId};
 
 use super::{OpenPartition, Shared, lock};
@@ -34,6 +34,8 @@ struct Round<'a> {
     due: &'a Due,
     segments: Vec<Arc<Segment>>,
     cleaner: Cleaner<'a>,
+    /// What the cleaner goes by is true after a crash only if this entry is durable.
+    rests_on: Lsn,
 }
 
 impl Shared {
@@ -107,7 +109,7 @@ impl Shared {
 
     fn clean(&self, due: &Due, dedupe_bytes: usize, now: Millis) -> Result<(), StorageFault> {
         let partition = &due.open.partition;
-        // What goes may have been the last of a producer whose newer batches a crash takes back: a snapshot must know of it.
+        // What goes may be all that the log tells of a producer, such as the epoch of a marker: a snapshot must know of it.
         let known_end = due.open.usable_snapshot(lock(&self.work).covered());
         let limit = due.limit.min(due.plan.dirty_end).min(known_end);
         if limit <= due.plan.dirty_start {
@@ -122,14 +124,16 @@ impl Shared {
         )?;
         segments.retain(|segment| segment.base() < keys.end());
         let config = due.open.segments.config();
+        let last_batches = partition.last_batches();
         let mut round = Round {
             due,
+            rests_on: partition.last_batch(),
             cleaner: Cleaner::new(
                 &keys,
                 Horizons {
                     now,
                     delete_retention: config.delete_retention,
-                    last_batches: partition.last_batches(),
+                    last_batches,
                     aborted,
                 },
             ),
@@ -155,7 +159,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes neighbouring segments into one; `false` if they are not all there any more.
+    /// Writes neighbouring segments into one; `false` if they are not all there any more, or the journal does not get on.
     fn clean_group(&self, round: &mut Round<'_>, range: Range<usize>) -> Result<bool, StorageFault> {
         let old = &round.segments[range];
         let Some(first) = old.first() else {
@@ -175,6 +179,11 @@ impl Shared {
             return Ok(true);
         }
         file.flush()?;
+        // A producer's last batch is dropped for the sake of a later one, which must not be lost.
+        if !self.wait_durable(round.rests_on) {
+            file.discard();
+            return Ok(false);
+        }
         // Neither retention nor a deletion comes in between.
         let _work = lock(&self.work);
         if !self.is_open(round.due) {

@@ -99,8 +99,13 @@ fn opening(id: PartitionId) -> PartitionOpening {
         leader_epoch: LeaderEpoch(0),
         segments: SegmentConfig {
             roll: RollRules {
-                // One partition's segments are long enough to be written and read in bulk.
-                bytes_max: if id.index == PartitionIndex(0) { 40_000 } else { 4096 },
+                bytes_max: match id.index {
+                    // Long enough to be written and read in bulk.
+                    PartitionIndex(0) => 40_000,
+                    // Short enough to be compacted often.
+                    PartitionIndex(4) => 800,
+                    _ => 4096,
+                },
                 time_max: Millis(i64::MAX),
                 jitter: Millis(0),
             },

@@ -14,8 +14,8 @@ use crate::vfs::{Replacements, final_fault, replace_file};
 
 /// Bytes of producer snapshots held in memory at the beginning of a checkpoint; of further partitions they are taken later.
 const EARLY_SNAPSHOT_BYTES_MAX: usize = 64 << 20;
-/// How long a checkpoint waits at most for what was on its way to the disk when it began: a flush takes some milliseconds.
-const EARLY_SNAPSHOT_WAIT_MAX: Duration = Duration::from_millis(200);
+/// How long a step waits at most for what was on its way to the disk when it began: a flush takes some milliseconds.
+const FLUSH_WAIT_MAX: Duration = Duration::from_millis(200);
 /// Bytes written to one partition's segment at once.
 const PIECE_BYTES: usize = 4 << 20;
 
@@ -167,12 +167,18 @@ impl Shared {
             let (last, more) = open.take_snapshot();
             (newest, bytes) = (newest.max(last), bytes + more);
         }
+        self.wait_durable(newest);
+    }
+
+    /// Whether an entry is durable, perhaps after waiting a little for a flush that is under way.
+    pub(super) fn wait_durable(&self, entry: Lsn) -> bool {
         let durability = self.journal.durability();
-        let waits = || durability.durable() < newest && !durability.has_failed();
+        let waits = || durability.durable() < entry && !durability.has_failed();
         let begin = Instant::now();
-        while self.options.threads && waits() && begin.elapsed() < EARLY_SNAPSHOT_WAIT_MAX {
+        while self.options.threads && waits() && begin.elapsed() < FLUSH_WAIT_MAX {
             std::thread::sleep(Duration::from_millis(1));
         }
+        durability.durable() >= entry
     }
 
     /// The partitions whose producers the checkpoint is to write down; the last one leaves nothing to be scanned.

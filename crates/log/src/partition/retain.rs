@@ -114,7 +114,13 @@ impl Partition {
         all.filter(|ended| is_left(ended, end, left)).copied().collect()
     }
 
-    /// What compaction must keep of the producers that are active.
+    /// The entry of the last batch; 0 if that was in the log at opening.
+    pub fn last_batch(&self) -> Lsn {
+        self.lock().last_batch
+    }
+
+    /// What compaction must keep of the producers that are active. Some of it may lie in batches that are not durable yet:
+    /// what they stand for must not go before [`Partition::last_batch`], asked after this, is durable.
     pub fn last_batches(&self) -> BTreeMap<ProducerId, LastBatch> {
         self.lock().producers.last_batches()
     }
