@@ -107,7 +107,7 @@ pub const CASE: Case = Case {
     ],
     subjects: &[Subject::Ottla, Subject::Kafka],
     quick: false,
-    pairs_max: 1,
+    pairs_max: 3,
     place: Place::Pass(run),
 };
 
