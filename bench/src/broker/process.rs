@@ -1,5 +1,6 @@
 //! A process seen from outside: what /proc says of its time, its memory and its files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -110,12 +111,21 @@ pub fn own_cpu_seconds() -> Result<f64, String> {
 }
 
 /// What those who are neither this program nor its children have taken so far, in seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Others {
-    /// The kernel's own threads: writeback and the like, which belongs to no process.
-    pub kernel: f64,
+    /// The kernel's own threads by number: writeback and the like, which belongs to no process. They come and go.
+    pub kernel: BTreeMap<u32, f64>,
     /// Every other process, with its children that have ended: so nobody is missed who came and went in between.
     pub processes: f64,
+}
+
+impl Others {
+    /// What the kernel's threads have taken since then, as far as they are still there.
+    pub fn kernel_since(&self, before: &Others) -> f64 {
+        let since = |(id, time): (&u32, &f64)| time - before.kernel.get(id).unwrap_or(&0.0);
+        // A number may have gone to another thread.
+        self.kernel.iter().map(since).map(|time| time.max(0.0)).sum()
+    }
 }
 
 /// What others have taken so far; `broker` is none of them.
@@ -137,7 +147,7 @@ fn others(stats: impl Iterator<Item = String>, own: u32, broker: Option<u32>) ->
         };
         // Kernel threads are the children of kthreadd, process 2.
         if parent == 2 {
-            others.kernel += time;
+            others.kernel.insert(id, time);
         } else if id != own && parent != own && Some(id) != broker {
             others.processes += time;
         }
@@ -215,10 +225,20 @@ mod tests {
         ];
         let seen = others(all.into_iter(), 60, Some(70));
         let expected = Others {
-            kernel: 3.5,
+            kernel: [(50, 3.5)].into(),
             processes: 3.5,
         };
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_kernel_thread_that_ended_takes_nothing_back() {
+        let seen = |kernel: &[(u32, f64)]| Others {
+            kernel: kernel.iter().copied().collect(),
+            processes: 0.0,
+        };
+        let (before, after) = (seen(&[(5, 100.0), (6, 1.0)]), seen(&[(6, 1.5), (9, 0.25)]));
+        assert!((after.kernel_since(&before) - 0.75).abs() < 1e-9);
     }
 
     #[test]

@@ -64,6 +64,8 @@ struct List {
     start: Offset,
     dir_exists: bool,
     names_dirty: bool,
+    /// A swap that was begun: those that it replaces, neighbours.
+    swap: Option<Vec<Arc<Segment>>>,
 }
 
 /// How a partition's segments are opened.
@@ -114,6 +116,7 @@ impl DiskSegments {
             segments,
             start: opening.start,
             names_dirty,
+            swap: None,
         };
         Ok(DiskSegments {
             dir,
@@ -198,31 +201,48 @@ impl DiskSegments {
     }
 
     /// Puts a cleaned segment in the place of those it was made of, neighbours; `false` if they are not all there any
-    /// more. Readers see the old ones or the new one.
+    /// more. Readers see the old ones or the new one. What fails half way is finished before anything else is done to the
+    /// segments.
     pub fn replace(&self, old: &[Arc<Segment>], cleaned: CleanedFile) -> Result<bool, StorageFault> {
         let _change = self.lock_change();
-        let (Some(first), Some(last)) = (old.first(), old.last()) else {
-            return Ok(false);
-        };
-        if !old.iter().all(|segment| self.still_has(segment)) {
+        if let Err(fault) = self.finish_swap() {
+            cleaned.discard();
+            return Err(fault);
+        }
+        if old.is_empty() || !old.iter().all(|segment| self.still_has(segment)) {
             cleaned.discard();
             return Ok(false);
         }
         for segment in old {
             segment.pin()?;
         }
-        let others = old[1..].iter().map(|segment| segment.base()).collect::<Vec<_>>();
-        cleaned.replace(&self.dir, &others, self.config().index_interval_bytes)?;
+        cleaned.begin()?;
+        self.list().swap = Some(old.to_vec());
+        self.finish_swap()?;
+        Ok(true)
+    }
+
+    /// Finishes a swap that was begun.
+    fn finish_swap(&self) -> Result<(), StorageFault> {
+        let Some(old) = self.list().swap.clone() else {
+            return Ok(());
+        };
+        let [first, others @ ..] = &old[..] else { return Ok(()) };
+        let next = others.last().unwrap_or(first).next();
+        let bases = others.iter().map(|segment| segment.base()).collect::<Vec<_>>();
+        let index_interval = self.config().index_interval_bytes;
+        swap::finish(&**self.files.vfs(), &self.dir, first.base(), &bases, index_interval)?;
         let (files, dir) = (Arc::clone(&self.files), self.dir.path());
-        let new = Segment::open(files, dir, first.base(), Some(last.next()), false)?;
+        let new = Segment::open(files, dir, first.base(), Some(next), false)?;
         new.release();
         let mut list = self.list();
         if let Some(at) = list.segments.iter().position(|segment| Arc::ptr_eq(segment, first)) {
             list.segments.splice(at..at + old.len(), [Arc::new(new)]);
         }
+        list.swap = None;
         drop(list);
         old.iter().for_each(|segment| segment.release());
-        Ok(true)
+        Ok(())
     }
 
     /// The segment that takes the next batch: the last, or a new one if that is full.
@@ -388,6 +408,7 @@ impl Segments for DiskSegments {
 
     fn drop_below(&self, start: Offset) -> Result<(), StorageFault> {
         let _change = self.lock_change();
+        self.finish_swap()?;
         let last = self.list().segments.last().cloned();
         if let Some(last) = last
             && last.next() <= start

@@ -8,7 +8,8 @@
 //! 5  <base>.log                        renamed, which replaces the old one
 //! ```
 //!
-//! The directory is flushed after 2, after 4 and after 5, so that a segment never has another one's indexes.
+//! The directory is flushed after 2, after 4 and after 5, so that a segment never has another one's indexes. Once 2 is begun
+//! nothing but 3 to 5 is right, whatever fails: before that nothing else may be done to the segments.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -86,17 +87,14 @@ impl CleanedFile {
         let _ = self.vfs.unlink(&name_of(&self.dir, self.base, CLEANED));
     }
 
-    /// Puts the flushed file in the place of the segments with the given bases. Once this was begun only finishing it is
-    /// right: after a fault the next opening does.
-    pub fn replace(self, dir: &PartitionDir, others: &[Offset], index_interval: u64) -> Result<(), StorageFault> {
+    /// Begins to put the flushed file in the place of others: [`finish`] is to follow.
+    pub fn begin(self) -> Result<(), StorageFault> {
         let (from, to) = (
             name_of(&self.dir, self.base, CLEANED),
             name_of(&self.dir, self.base, SWAP),
         );
         let renamed = self.vfs.rename(&from, &to);
-        renamed.map_err(|error| fault("rename", &from, &error))?;
-        dir.sync()?;
-        finish(&*self.vfs, dir, self.base, others, index_interval)
+        renamed.map_err(|error| fault("rename", &from, &error))
     }
 
     fn write(&mut self) -> Result<(), StorageFault> {
@@ -128,14 +126,18 @@ pub fn resolve(vfs: &dyn Vfs, dir: &PartitionDir, index_interval: u64) -> Result
     Ok(!cleaned.is_empty() || !swaps.is_empty())
 }
 
-/// Steps 3 to 5.
-fn finish(
+/// Steps 3 to 5 of the swap of the segments with these bases; may be called until it succeeds.
+pub fn finish(
     vfs: &dyn Vfs,
     dir: &PartitionDir,
     base: Offset,
     others: &[Offset],
     index_interval: u64,
 ) -> Result<(), StorageFault> {
+    dir.sync()?;
+    if !PartitionDir::offsets_of(&dir.names()?, SWAP).contains(&base) {
+        return Ok(());
+    }
     for other in others.iter().rev() {
         for suffix in ["index", "timeindex", "txnindex", "log"] {
             dir.remove(*other, suffix)?;

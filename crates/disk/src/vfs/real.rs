@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
+use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -143,6 +144,9 @@ impl RealFile {
     }
 }
 
+/// Bytes asked for ahead in one call.
+const AHEAD: NonZeroU64 = NonZeroU64::new(512 << 10).expect("not 0");
+
 impl VfsFile for RealFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
@@ -162,8 +166,11 @@ impl VfsFile for RealFile {
     }
 
     fn will_read(&self) {
-        // Only a hint: what it cannot do, the reads do.
-        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::WillNeed);
+        // One call begins no more than the disk's read-ahead or its largest request, however much it asks for.
+        for at in (0..self.len().unwrap_or_default()).step_by(AHEAD.get() as usize) {
+            // Only a hint: what it cannot do, the reads do.
+            let _ = rustix::fs::fadvise(&self.file, at, Some(AHEAD), rustix::fs::Advice::WillNeed);
+        }
     }
 
     fn read_now(&self, into: &mut [u8], at: u64) -> io::Result<Option<usize>> {

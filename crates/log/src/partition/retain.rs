@@ -100,9 +100,12 @@ impl Partition {
     }
 
     /// Compaction has cleaned everything below `end`: of the aborted transactions that ended there, readers need to be
-    /// told of `left` only, which come by the offset of their marker.
+    /// told of `left` only, which come by the offset of their marker. What memory holds below `end` goes: it is as it was
+    /// written, with the records of all others.
     pub fn cleaned(&self, end: Offset, left: &[EndedTransaction]) {
         let mut state = self.lock();
+        let settled = end.min(state.settled_end);
+        state.tail.evict(settled);
         state.aborted.retain(|ended| is_left(ended, end, left));
     }
 
